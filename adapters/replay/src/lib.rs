@@ -1,0 +1,1 @@
+//! Recorded data sets and a deterministic simulated chain, served to the same traits.

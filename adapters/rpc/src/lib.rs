@@ -1,0 +1,1 @@
+//! The tower stack under every family: bounded bodies, timeouts, retries, hedges, quorums and lanes.

@@ -1,0 +1,1 @@
+//! Real nodes, a real database, scripted attacks and faults.

@@ -1,0 +1,1 @@
+//! The engine: ledger, detectors, incident, policy, plan. Pure: same inputs, same bytes.

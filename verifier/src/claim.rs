@@ -1,0 +1,139 @@
+//! What must be proven, with its value bound in, and what is offered as proof.
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use serde::{Deserialize, Serialize};
+
+use crate::{B256, ChainId, U256, codec::digest, ids::Slug};
+
+/// A block by both its names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize)]
+pub struct BlockRef {
+    /// Number or slot.
+    pub height: u64,
+    /// Hash.
+    pub hash: B256,
+}
+
+/// How a proven word must compare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize)]
+#[serde(rename_all = "snake_case")]
+#[borsh(use_discriminant = false)]
+pub enum Relation {
+    /// `(word & mask) == value`
+    Equal,
+    /// `(word & mask) >= value`, unsigned
+    AtLeast,
+}
+
+/// A statement about a chain that evidence can prove or refute.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Claim {
+    /// A block holds, at this place, a log with exactly this content.
+    Emitted {
+        /// Chain.
+        chain: ChainId,
+        /// Block.
+        block: BlockRef,
+        /// Index of the log in the block.
+        log_index: u32,
+        /// Digest of the raw record, as [`crate::Observation::raw`].
+        raw: B256,
+    },
+    /// A block holds no log of `contract` whose first topics are `topics`.
+    NotEmitted {
+        /// Chain.
+        chain: ChainId,
+        /// Block.
+        block: BlockRef,
+        /// Contract, left padded.
+        contract: B256,
+        /// Leading topics that would have to match; at most four.
+        topics: Vec<B256>,
+    },
+    /// A word of a contract's state, masked, compares to a value: the way an `until` inside a packed slot is
+    /// proven to be late enough.
+    State {
+        /// Chain.
+        chain: ChainId,
+        /// Block after which the state holds.
+        block: BlockRef,
+        /// Contract, left padded.
+        contract: B256,
+        /// Key in the contract's state as the family counts it.
+        key: B256,
+        /// Bits that matter. All ones compares the whole word.
+        mask: U256,
+        /// How to compare.
+        relation: Relation,
+        /// What to compare with, in place under the mask.
+        value: U256,
+    },
+    /// A key is not in a contract's state (for machines where absent is zero: reads as zero).
+    StateAbsent {
+        /// Chain.
+        chain: ChainId,
+        /// Block after which the state holds.
+        block: BlockRef,
+        /// Contract, left padded.
+        contract: B256,
+        /// Key in the contract's state.
+        key: B256,
+    },
+}
+
+/// Id of a claim, by content.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    BorshSerialize,
+    BorshDeserialize,
+)]
+pub struct ClaimId(pub B256);
+
+impl Claim {
+    /// Id of the claim: equal claims, equal ids.
+    #[must_use]
+    pub fn id(&self) -> ClaimId {
+        ClaimId(digest("portcullis.claim.v1", self))
+    }
+
+    /// The chain that the claim is about.
+    #[must_use]
+    pub fn chain(&self) -> ChainId {
+        match self {
+            Self::Emitted { chain, .. }
+            | Self::NotEmitted { chain, .. }
+            | Self::State { chain, .. }
+            | Self::StateAbsent { chain, .. } => *chain,
+        }
+    }
+
+    /// The block that the claim is about.
+    #[must_use]
+    pub fn block(&self) -> BlockRef {
+        match self {
+            Self::Emitted { block, .. }
+            | Self::NotEmitted { block, .. }
+            | Self::State { block, .. }
+            | Self::StateAbsent { block, .. } => *block,
+        }
+    }
+}
+
+/// What is offered as proof: a system's name, which chooses the verifier, and its bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize)]
+pub struct Evidence {
+    /// Name of the proof system and its version.
+    pub system: Slug,
+    /// Encoded evidence; bounded by the system before it is decoded.
+    pub bytes: Vec<u8>,
+}

@@ -1,0 +1,1 @@
+//! Execution proofs of the EVM family.
