@@ -1,1 +1,16 @@
-//! The roles that a chain family plays: observe, prove, contain; and the conformance suite that each must pass.
+//! The roles that a family of chains plays for Portcullis, and the suite that each family must pass.
+//!
+//! *Who is in the play.* A family's [`Observe`] sends [`Batch`]es of observations with the cursor that commits
+//! with them. Its [`Prove`] gathers evidence for claims; the verifier, not the family, judges it. Its [`Contain`]
+//! signs and sends what closes gates, and says what must be proven for a gate to count as closed.
+
+pub mod contain;
+pub mod error;
+pub mod observe;
+pub mod prove;
+
+pub use contain::{Attempt, Broadcast, Contain, EndpointReply, GateReport, Landing, Readiness};
+pub use error::{AdapterError, Class};
+pub use observe::{Batch, Cursor, Feed, Observe};
+pub use portcullis_verifier::{Action, ActionClass, Level};
+pub use prove::Prove;

@@ -1,1 +1,17 @@
-//! The engine: ledger, detectors, incident, policy, plan. Pure: same inputs, same bytes.
+//! The engine: from observations to decisions, and nothing else.
+//!
+//! *Who is in the play.* A shell feeds one [`Engine`] per linked group with [`Input`]s in one order. The ledger
+//! remembers every message; detectors turn what they see into signals; signals of the group join into one
+//! incident; policy and plan turn the incident into a [`effect::Decision`]. The shell stores, proves, signs and
+//! sends; what came of it returns as further inputs.
+//!
+//! **Architecture Invariant:** this crate is pure. Same configuration and same inputs give the same bytes: no
+//! clock (time is a field of the input), no randomness, no I/O, no map whose order is not its keys' order.
+
+pub mod config;
+pub mod effect;
+pub mod input;
+
+pub use config::EngineConfig;
+pub use effect::{Effect, Effects};
+pub use input::{Body, Command, Input};

@@ -1,0 +1,182 @@
+//! What an engine consumes. Everything that can change a decision is here, and is logged before it is used.
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use portcullis_verifier::{
+    ActionId, B256, ChainId, ClaimId, IncidentId, Level, Observation, OperatorId, Progress, Slug, Verdict,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::config::{EngineConfig, Mode};
+
+/// One input with the moment at which the shell accepted it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, BorshSerialize, BorshDeserialize)]
+pub struct Input {
+    /// Shell time in milliseconds since 1970. Never runs backwards within a log: the shell clamps it.
+    pub at_ms: u64,
+    /// What came.
+    pub body: Body,
+}
+
+/// The kinds of input.
+#[expect(clippy::large_enum_variant, reason = "observations are nearly all inputs; boxing them would cost each an allocation")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, BorshSerialize, BorshDeserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Body {
+    /// An adapter reported an event (or, with status `Retracted`, that its block left the chain).
+    Observed(Observation),
+    /// Everything up to a height of a chain has been delivered.
+    Progress(Progress),
+    /// A chain's source does not tell: all operators dark, or fewer than the quorum agree.
+    SourceFailed {
+        /// Which chain.
+        chain: ChainId,
+        /// Whose endpoint, where it is one.
+        operator: Option<OperatorId>,
+        /// Since when, milliseconds since 1970.
+        since_ms: u64,
+        /// For people.
+        detail: String,
+    },
+    /// A chain's source tells again.
+    SourceRecovered {
+        /// Which chain.
+        chain: ChainId,
+    },
+    /// A claim was put to a verifier.
+    Proved {
+        /// Which claim.
+        claim: ClaimId,
+        /// What came out.
+        verdict: Verdict,
+    },
+    /// What became of an action.
+    Landed {
+        /// Which action.
+        action: ActionId,
+        /// What became of it.
+        outcome: Outcome,
+    },
+    /// What a gate says of itself, reported or proven.
+    Gate(GateState),
+    /// A price. Prices are inputs so that a replay values as the first run did.
+    Price {
+        /// Asset by its configured name.
+        asset: Slug,
+        /// Micro-USD per whole token.
+        micro_usd: u64,
+        /// As of, seconds since 1970.
+        time: u64,
+    },
+    /// Time passed and nothing came.
+    Tick,
+    /// A person's command.
+    Command(Command),
+    /// The configuration changed; also record 0 of every log.
+    ConfigChanged(Box<EngineConfig>),
+}
+
+/// What became of an action.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Bytes were handed to endpoints.
+    Broadcast {
+        /// How many took them.
+        accepted: u16,
+        /// How many were asked.
+        asked: u16,
+    },
+    /// In a block, and it did not fail.
+    Landed {
+        /// Height.
+        height: u64,
+        /// Block hash.
+        block_hash: B256,
+    },
+    /// In a block, and it failed.
+    Reverted {
+        /// For people.
+        detail: String,
+    },
+    /// Its block left the chain.
+    Reorged,
+    /// The gate is proven (or, where the chain allows no more, reported) to be as tight as asked.
+    Effective {
+        /// What says so.
+        verdict: Verdict,
+    },
+    /// Could not be sent this time; it is tried again.
+    Delayed {
+        /// For people.
+        detail: String,
+    },
+    /// A person or a kill switch forbade it.
+    Stopped {
+        /// Who and why.
+        detail: String,
+    },
+}
+
+/// A gate's state at a height.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize)]
+pub struct GateState {
+    /// Configured name of the target.
+    pub target: Slug,
+    /// Height at which it was read.
+    pub height: u64,
+    /// How tight it is now.
+    pub level: Level,
+    /// Until when (chain time, seconds); zero when open.
+    pub until: u64,
+    /// And not before this height.
+    pub until_height: u64,
+    /// Number of releases so far.
+    pub generation: u32,
+    /// True when a proof, not a report, says so.
+    pub proven: bool,
+}
+
+/// What people can tell the engine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Command {
+    /// Close (or limit) by hand.
+    Contain {
+        /// Which targets; empty means all.
+        targets: Vec<Slug>,
+        /// How tight.
+        level: Level,
+        /// Who.
+        by: Slug,
+        /// Why.
+        reason: String,
+    },
+    /// A person judged an incident to be nothing. Demotes the mode of its targets; loosens no gate.
+    FalseAlarm {
+        /// Which incident.
+        incident: IncidentId,
+        /// Who.
+        by: Slug,
+        /// Why.
+        reason: String,
+    },
+    /// Give up retrying an action.
+    Stop {
+        /// Which action.
+        action: ActionId,
+        /// Who.
+        by: Slug,
+        /// Why.
+        reason: String,
+    },
+    /// Change how far automation may go at a target. Tightening trust is instant; the shell lets loosening
+    /// through only with two people, a delay and an expiry.
+    SetMode {
+        /// Which target.
+        target: Slug,
+        /// How far.
+        mode: Mode,
+        /// Who.
+        by: Slug,
+    },
+}
