@@ -1,0 +1,152 @@
+//! Tools: what the repository needs besides Rust, brought into the cache at versions that committed lock files pin.
+
+mod contracts;
+mod lock;
+mod node;
+mod npm;
+pub(crate) mod postgres;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use eyre::{Result, bail};
+use serde_json::json;
+
+use crate::paths::Paths;
+use contracts::Contracts;
+use postgres::Postgres;
+
+pub(crate) const HELP: &str = "\
+Bring the tools into the cache: contract compiler and node from npm, and a Postgres server.
+
+Usage: cargo xtask setup [--only NAME] [--json]
+
+Options:
+  --only NAME  just this one: contracts (or anvil, forge, cast, solc: they come together) or postgres
+  --json       print one JSON object, name → {version, path, source}, as the last line
+
+The cache is ${PORTCULLIS_CACHE:-${XDG_CACHE_HOME:-~/.cache}/portcullis}. Nothing is installed outside it and
+nothing needs a privilege. Versions are pinned by contracts/evm/package-lock.json and
+e2e/xtask/postgres/package-lock.json. A Postgres of version 15 or later that is installed already is used first;
+PORTCULLIS_POSTGRES_BIN names one elsewhere.
+
+Examples:
+  cargo xtask setup
+  cargo xtask setup --only postgres
+  PORTCULLIS_CACHE=/tmp/tools cargo xtask setup --json";
+
+/// One thing that was found or installed, as `setup` prints it.
+#[derive(Debug, Clone)]
+pub(crate) struct Tool {
+    /// What it is called on the command line.
+    pub(crate) name: &'static str,
+    /// As the tool itself reports it.
+    pub(crate) version: String,
+    /// The program or folder that is used.
+    pub(crate) path: PathBuf,
+    /// Where it came from, for people.
+    pub(crate) source: String,
+}
+
+/// Which part of the tools is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// Compiler, node and libraries for the contracts.
+    Contracts,
+    /// The database server.
+    Postgres,
+}
+
+impl Part {
+    /// Reads the word after `--only`.
+    ///
+    /// # Errors
+    /// For a word that names no tool; the message lists those that do.
+    pub(crate) fn parse(word: &str) -> Result<Self> {
+        match word {
+            "contracts" | "anvil" | "forge" | "cast" | "solc" => Ok(Self::Contracts),
+            "postgres" => Ok(Self::Postgres),
+            other => {
+                bail!("no tool is called `{other}`; known: contracts, anvil, forge, cast, solc, postgres")
+            }
+        }
+    }
+}
+
+/// Everything that the other commands start.
+#[derive(Debug, Clone)]
+pub(crate) struct Tools {
+    contracts: Contracts,
+    postgres: Postgres,
+}
+
+impl Tools {
+    /// Finds or installs everything.
+    ///
+    /// # Errors
+    /// One error that lists all that is missing on this machine, or the first installation that failed.
+    pub(crate) fn setup(paths: &Paths) -> Result<Self> {
+        Ok(Self { contracts: Contracts::setup(paths)?, postgres: Postgres::setup(paths)? })
+    }
+
+    /// `forge`, for the contract checks.
+    pub(crate) fn forge(&self) -> PathBuf {
+        self.contracts.forge.clone()
+    }
+
+    /// Programs of the database server.
+    pub(crate) fn postgres(&self) -> &Postgres {
+        &self.postgres
+    }
+
+    /// The environment that tests, demo and benches read to find the tools.
+    pub(crate) fn environment(&self) -> Vec<(&'static str, OsString)> {
+        vec![
+            ("PORTCULLIS_ANVIL", self.contracts.anvil.clone().into()),
+            ("PORTCULLIS_FORGE", self.contracts.forge.clone().into()),
+            ("PORTCULLIS_CAST", self.contracts.cast.clone().into()),
+            ("PORTCULLIS_NODE_MODULES", self.contracts.node_modules.clone().into()),
+            ("PORTCULLIS_POSTGRES_BIN", self.postgres.bin.clone().into()),
+        ]
+    }
+}
+
+/// The command `setup`.
+///
+/// # Errors
+/// As [`Tools::setup`].
+pub(crate) fn command(paths: &Paths, only: Option<Part>, as_json: bool) -> Result<()> {
+    let mut tools = Vec::new();
+    if only != Some(Part::Postgres) {
+        tools.extend(Contracts::setup(paths)?.tools()?);
+    }
+    if only != Some(Part::Contracts) {
+        tools.push(Postgres::setup(paths)?.tool());
+    }
+    if as_json {
+        let object: serde_json::Map<String, serde_json::Value> = tools
+            .iter()
+            .map(|t| (t.name.to_owned(), json!({ "version": t.version, "path": t.path, "source": t.source })))
+            .collect();
+        println!("{}", serde_json::Value::Object(object));
+    } else {
+        println!("cache     {}", paths.cache.display());
+        println!("builds    {}", paths.target.display());
+        for tool in &tools {
+            println!("{:<9} {:<10} {}  ({})", tool.name, tool.version, tool.path.display(), tool.source);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_tool_belongs_to_a_part_and_an_unknown_one_is_refused_with_the_list() {
+        assert_eq!(Part::parse("solc").unwrap(), Part::Contracts);
+        assert_eq!(Part::parse("postgres").unwrap(), Part::Postgres);
+        assert!(Part::parse("redis").unwrap_err().to_string().contains("known: contracts"));
+    }
+}
