@@ -14,6 +14,7 @@ pub mod codec;
 pub mod evm;
 pub mod ids;
 pub mod observation;
+pub mod registry;
 pub mod verdict;
 
 pub use action::{Action, ActionClass, Level};
@@ -28,4 +29,17 @@ pub use observation::{
     AdminChange, AdminKind, EndpointFault, Event, FaultKind, Observation, Position, Progress, Status,
     Transfer, TransferKind,
 };
+pub use registry::{DuplicateSystem, Registry, System, Trust};
 pub use verdict::{Refutation, Undecided, Verdict, Verified};
+
+/// A registry with every proof system of this crate.
+#[must_use]
+pub fn standard_registry() -> Registry {
+    let mut registry = Registry::new();
+    let systems: [Box<dyn System>; 1] = [Box::new(evm::QuorumSystem)];
+    for system in systems {
+        // The names differ, as a test shows; the first of a name would stay.
+        let _distinct = registry.add(system);
+    }
+    registry
+}
