@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 /// @title Both sides of a demonstration bridge
 /// @notice It carries the flaw of the Nomad bridge of August 2022: after `upgrade`, messages that nobody ever proved are
-/// accepted. FOR DEMONSTRATION AND TESTS ONLY.
+/// accepted. Its guard and its id there: `Guarded`. FOR DEMONSTRATION AND TESTS ONLY.
 interface IDemoBridge {
     /// @notice Tokens at home here were locked in escrow.
     event Deposited(
@@ -64,26 +64,16 @@ interface IDemoBridge {
     function send(uint32 destination, address token, uint256 amount, address recipient, uint256 messageId) external;
     function sendMany(Send[] calldata sends) external;
     /// @notice keccak256(abi.encode(origin, messageId, token, amount, recipient, nonce)).
-    function leafOf(
-        uint32 origin,
-        uint256 messageId,
-        address token,
-        uint256 amount,
-        address recipient,
-        uint256 nonce
-    ) external pure returns (bytes32);
+    function leafOf(uint32 origin, uint256 messageId, address token, uint256 amount, address recipient, uint256 nonce)
+        external
+        pure
+        returns (bytes32);
     /// @notice Updater. Maps the leaf to the committed root.
     function prove(bytes32 leaf) external;
     function proveMany(bytes32[] calldata leaves) external;
     /// @param nonce Chosen by the caller: copies of one message are distinct leaves, as they were in reality.
-    function process(
-        uint32 origin,
-        uint256 messageId,
-        address token,
-        uint256 amount,
-        address recipient,
-        uint256 nonce
-    ) external;
+    function process(uint32 origin, uint256 messageId, address token, uint256 amount, address recipient, uint256 nonce)
+        external;
     function processMany(Message[] calldata messages) external;
     /// @notice Owner. Re-initialises with a committed root of zero: the mistake.
     function upgrade() external;
@@ -91,7 +81,5 @@ interface IDemoBridge {
     function messages(bytes32 leaf) external view returns (bytes32 root);
     function processed(bytes32 leaf) external view returns (bool);
     function committedRoot() external view returns (bytes32);
-    /// @notice The bridge's id in its guard's scopes.
-    function bridgeId() external view returns (bytes32);
     function isHome(address token) external view returns (bool);
 }

@@ -194,6 +194,10 @@ interface IBreaker {
     function setReleaser(address account) external;
     function setGuardian(address account) external;
     function grantTripper(address account, uint32 budgetSeconds) external;
+    /// @notice Scopes are registered with their parts, so that a trip knows what it covers. (ANY, ANY) covers everything.
+    function registerScope(bytes32 bridge, uint8 direction, bytes32 corridor, bytes32 asset)
+        external
+        returns (bytes32 scope);
     // Owner; at once:
     function revokeReleaser() external;
     function revokeGuardian() external;
@@ -240,10 +244,6 @@ interface IGuard is IBreaker {
     // Owner; at once before `seal`, scheduled after it:
     /// @param consumer The only contract that may ask for this bridge.
     function registerBridge(bytes32 bridge, address consumer) external;
-    /// @notice Scopes are registered with their parts, so that a trip knows what it covers. (ANY, ANY) covers everything.
-    function registerScope(bytes32 bridge, uint8 direction, bytes32 corridor, bytes32 asset)
-        external
-        returns (bytes32 scope);
     /// @notice Limits of one asset's outflow: `corridor` ANY is the whole escrow, in which every corridor is nested.
     function setLimits(bytes32 bridge, bytes32 corridor, bytes32 asset, Limits calldata normal, Limits calldata limited)
         external;
