@@ -45,10 +45,23 @@ impl Paths {
             .current_dir(&self.root)
             .env("CARGO_TARGET_DIR", &self.target)
             .env("SQLX_OFFLINE", "true")
+            .envs(self.environment())
             // Set for us by `cargo run`; a build script that looks at them would see this crate's values.
             .env_remove("CARGO_MANIFEST_DIR")
             .env_remove("CARGO_MANIFEST_PATH");
         command
+    }
+
+    /// Where recorded data and shared vectors are, for programs whose working directory is not the checkout:
+    /// what the environment says, else the folders beside the checkout if they are there.
+    pub(crate) fn environment(&self) -> Vec<(&'static str, PathBuf)> {
+        [("PORTCULLIS_DATA", "../shared/data"), ("PORTCULLIS_VECTORS", "../shared/vectors")]
+            .into_iter()
+            .filter_map(|(variable, folder)| match env::var_os(variable).filter(|value| !value.is_empty()) {
+                Some(dir) => Some((variable, self.root.join(dir))),
+                None => self.root.join(folder).canonicalize().ok().map(|dir| (variable, dir)),
+            })
+            .collect()
     }
 
     /// A binary that cargo built: `profile` is the folder name, `debug` or `release`.

@@ -46,10 +46,9 @@ const MACROS: [&str; 3] = ["query", "query_as", "query_scalar"];
 ///
 /// # Errors
 /// When the server, a migration or the compilation fails; with `check`, also when a committed file differs.
-pub(crate) fn command(paths: &Paths, schema_only: bool, check: bool) -> Result<()> {
-    let programs = Postgres::setup(paths)?;
+pub(crate) fn command(paths: &Paths, programs: &Postgres, schema_only: bool, check: bool) -> Result<()> {
     let step = Step::spinner("migrations on a fresh Postgres");
-    let cluster = Cluster::start(&programs)?;
+    let cluster = Cluster::start(programs)?;
     cluster.connect("postgres")?.query(&format!("CREATE DATABASE {DATABASE}"))?;
     let mut connection = cluster.connect(DATABASE)?;
     let migrations = migrations(&paths.root.join("migrations"))?;

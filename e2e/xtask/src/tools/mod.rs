@@ -99,6 +99,17 @@ impl Tools {
         &self.postgres
     }
 
+    /// Prints what is used, for the head of a log.
+    ///
+    /// # Errors
+    /// When a tool does not run on this machine.
+    pub(crate) fn print(&self, paths: &Paths) -> Result<()> {
+        let mut tools = self.contracts.tools()?;
+        tools.push(self.postgres.tool());
+        print(paths, &tools);
+        Ok(())
+    }
+
     /// The environment that tests, demo and benches read to find the tools.
     pub(crate) fn environment(&self) -> Vec<(&'static str, OsString)> {
         vec![
@@ -130,13 +141,17 @@ pub(crate) fn command(paths: &Paths, only: Option<Part>, as_json: bool) -> Resul
             .collect();
         println!("{}", serde_json::Value::Object(object));
     } else {
-        println!("cache     {}", paths.cache.display());
-        println!("builds    {}", paths.target.display());
-        for tool in &tools {
-            println!("{:<9} {:<10} {}  ({})", tool.name, tool.version, tool.path.display(), tool.source);
-        }
+        print(paths, &tools);
     }
     Ok(())
+}
+
+fn print(paths: &Paths, tools: &[Tool]) {
+    println!("cache     {}", paths.cache.display());
+    println!("builds    {}", paths.target.display());
+    for tool in tools {
+        println!("{:<9} {:<10} {}  ({})", tool.name, tool.version, tool.path.display(), tool.source);
+    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,75 @@
+//! Everything in the repository that is made from something else, and the check that it still is.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::Command;
+
+use eyre::{Result, WrapErr};
+
+use crate::paths::Paths;
+use crate::tools::Tools;
+use crate::{command, run, sqlx};
+
+pub(crate) const HELP: &str = "\
+Regenerate everything that is made from something else; commit what changes.
+
+Usage: cargo xtask regen [--check]
+
+  contracts/artifacts/        from the Solidity sources, by the pinned compiler
+  migrations/schema.sql       from the migrations
+  .sqlx/                      from the SQL queries and the migrations
+  docs/openapi.json           from the handlers of the HTTP interface
+
+Options:
+  --check  change nothing; fail and say what differs
+
+Examples:
+  cargo xtask regen
+  cargo xtask regen --check";
+
+/// Where the description of the HTTP interface is kept.
+const OPENAPI: &str = "docs/openapi.json";
+
+/// The command `regen`.
+///
+/// # Errors
+/// When a generator fails; with `check`, when a committed file differs.
+pub(crate) fn command(paths: &Paths, check: bool) -> Result<()> {
+    let tools = Tools::setup(paths)?;
+    let artifacts = artifacts(paths, &tools, check);
+    // The queries first: without their descriptions nothing below compiles.
+    let queries = sqlx::command(paths, tools.postgres(), false, check);
+    artifacts.and(queries)?;
+    let _binaries = run::build(paths, "debug")?;
+    openapi(paths, check)
+}
+
+/// The part that needs built programs, in an order that does not build them twice.
+///
+/// # Errors
+/// As [`command`].
+pub(crate) fn after_build(paths: &Paths, tools: &Tools, check: bool) -> Result<()> {
+    let openapi = openapi(paths, check);
+    let queries = sqlx::command(paths, tools.postgres(), false, check);
+    openapi.and(queries)
+}
+
+/// Contracts as the service and the tests read them.
+///
+/// # Errors
+/// When the compiler fails; with `check`, when a committed file differs.
+pub(crate) fn artifacts(paths: &Paths, tools: &Tools, check: bool) -> Result<()> {
+    let mut node = Command::new("node");
+    node.current_dir(&paths.root).arg("contracts/evm/artifacts.mjs").envs(tools.environment());
+    if check {
+        node.arg("--check");
+    }
+    command::run(&mut node).wrap_err("the contract artifacts")
+}
+
+fn openapi(paths: &Paths, check: bool) -> Result<()> {
+    let mut text = command::output(Command::new(paths.binary("debug", "portcullis")).arg("openapi"))?;
+    text.push('\n');
+    let wanted = BTreeMap::from([(PathBuf::from(OPENAPI), text)]);
+    sqlx::settle(&paths.root, &wanted, &[], check)
+}

@@ -1,0 +1,98 @@
+//! Demo and bench: build what they need, then become the program that does it.
+
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::Command;
+
+use eyre::{Result, WrapErr, eyre};
+
+use crate::command;
+use crate::paths::Paths;
+use crate::tools::Tools;
+
+pub(crate) const DEMO_HELP: &str = "\
+Watch a real attack being stopped: two nodes, a bridge between them, Postgres and the service, all on this machine.
+
+Usage: cargo xtask demo [options of the demo]
+
+The tools are set up and everything is built first; then the demo takes over. All options go to it:
+  --json  nothing but one JSON object on the last line
+  --keep  leave everything running at the end, to explore
+Ctrl-C ends the demo and everything that it started. `cargo xtask demo -- --help` lists all options.
+
+Examples:
+  cargo xtask demo
+  cargo xtask demo --json
+  cargo xtask demo --keep";
+
+pub(crate) const BENCH_HELP: &str = "\
+Measure what docs/ARCHITECTURE.md promises: release build, medians, each beside its floor and its budget.
+
+Usage: cargo xtask bench [options of the bench]
+
+All options go to the bench:
+  --json     one object on the last line: name → {value, unit, floor, ratio, budget, ok}
+  --profile  also write where the time went
+`cargo xtask bench -- --help` lists all options.
+
+Examples:
+  cargo xtask bench
+  cargo xtask bench --json";
+
+/// Crates whose programs are started, and the variables that say where they are.
+const PACKAGES: [&str; 3] = ["portcullis", "portcullis-release", "e2e"];
+const PROGRAMS: [(&str, &str); 2] =
+    [("PORTCULLIS_BIN", "portcullis"), ("PORTCULLIS_RELEASE_BIN", "portcullis-release")];
+
+/// The command `demo`.
+///
+/// # Errors
+/// When the tools cannot be set up, the build fails, or the program cannot be started; otherwise it does not return.
+pub(crate) fn demo(paths: &Paths, args: &[OsString]) -> Result<()> {
+    become_program(paths, "debug", "demo", args)
+}
+
+/// The command `bench`.
+///
+/// # Errors
+/// As [`demo`].
+pub(crate) fn bench(paths: &Paths, args: &[OsString]) -> Result<()> {
+    become_program(paths, "release", "bench", args)
+}
+
+/// Builds the programs; `profile` is the folder name, `debug` or `release`. Returns the variables that name them.
+///
+/// # Errors
+/// When the build fails.
+pub(crate) fn build(paths: &Paths, profile: &str) -> Result<Vec<(&'static str, PathBuf)>> {
+    let mut cargo = paths.cargo();
+    cargo.args(["build", "--bins"]);
+    for package in PACKAGES {
+        cargo.args(["-p", package]);
+    }
+    if profile == "release" {
+        cargo.arg("--release");
+    }
+    command::run(&mut cargo).wrap_err("the programs could not be built")?;
+    Ok(PROGRAMS.iter().map(|(variable, name)| (*variable, paths.binary(profile, name))).collect())
+}
+
+fn become_program(paths: &Paths, profile: &str, name: &str, args: &[OsString]) -> Result<()> {
+    let tools = Tools::setup(paths)?;
+    let binaries = build(paths, profile)?;
+    let program = paths.binary(profile, name);
+    if !program.is_file() {
+        return Err(eyre!("the crate e2e has no program `{name}`: {} was not built", program.display()));
+    }
+    // Replacing this process leaves nobody between the terminal and the program: Ctrl-C reaches it once, and it
+    // ends what it started.
+    let error = Command::new(&program)
+        .args(args)
+        .current_dir(&paths.root)
+        .envs(tools.environment())
+        .envs(paths.environment())
+        .envs(binaries)
+        .exec();
+    Err(error).wrap_err_with(|| format!("{} could not be started", program.display()))
+}
