@@ -17,8 +17,10 @@ const solc = createRequire(import.meta.url)(path.join(path.resolve(modules), "so
 /** Which contract of which source becomes an artifact. */
 const wanted = {
   Guard: "src/Guard.sol",
+  Gate: "src/Gate.sol",
   DemoBridge: "demo/DemoBridge.sol",
   DemoToken: "demo/DemoToken.sol",
+  DemoPausable: "demo/DemoPausable.sol",
 };
 
 const settings = {

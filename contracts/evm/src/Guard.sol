@@ -103,6 +103,10 @@ contract Guard is LimitBook {
         if (kind & KIND_INFLOW == 0 && corridor == ScopeId.ANY && asset == ScopeId.ANY) _bridges[bridge] |= COVERED;
     }
 
+    function _limitedCosts() internal pure override returns (bool) {
+        return false;
+    }
+
     function _onSeal() internal override {
         for (uint256 i; i < _waiting.length; ++i) {
             _bridges[_waiting[i]] |= LIVE;

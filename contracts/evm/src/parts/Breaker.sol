@@ -113,6 +113,10 @@ abstract contract Breaker is Budget {
 
     function _afterRelease(bytes32 scope, ScopeWord old, ScopeWord word) internal virtual;
 
+    /// @dev Whether limiting is charged to the tripper's budget, as closing always is. It must be where the limited level
+    /// can close something; where it only applies limits that the owner chose, it need not.
+    function _limitedCosts() internal pure virtual returns (bool);
+
     function _trip(TripRequest calldata r, address tripper, bytes32 id) private returns (bool) {
         ScopeWord old = _known(r.scope);
         if (r.generation != old.generation()) {
@@ -134,7 +138,7 @@ abstract contract Breaker is Budget {
     function _raise(TripRequest calldata r, address tripper, ScopeWord old) private returns (ScopeWord, uint8) {
         Span memory asked = _capped(r.until, r.untilHeight);
         if (r.level == ScopeWordLib.CLOSED) return _close(r.scope, tripper, old, asked);
-        if (r.level == ScopeWordLib.LIMITED) return _limit(old, asked);
+        if (r.level == ScopeWordLib.LIMITED) return _limit(r.scope, tripper, old, asked);
         revert InvalidLevel(r.level);
     }
 
@@ -152,13 +156,21 @@ abstract contract Breaker is Budget {
             .withLimited(_max(old.limitedUntil(), tail), _max(old.limitedUntilHeight(), tailHeight));
     }
 
-    /// @dev Costs no budget: how tight the limited level is, is the owner's own choice.
-    function _limit(ScopeWord old, Span memory asked) private view returns (ScopeWord, uint8) {
-        bool later = asked.until > _max(old.limitedUntil(), block.timestamp);
-        bool higher = asked.untilHeight > _max(old.limitedUntilHeight(), block.number);
+    function _limit(bytes32 scope, address tripper, ScopeWord old, Span memory asked)
+        private
+        returns (ScopeWord, uint8 reason)
+    {
+        Span memory next = Span(old.limitedUntil(), old.limitedUntilHeight());
+        if (_limitedCosts()) {
+            (next, reason) = _extend(scope, tripper, next, asked);
+            return reason == 0 ? (old.withLimited(next.until, next.untilHeight), 0) : (old, reason);
+        }
+        bool later = asked.until > _max(next.until, block.timestamp);
+        bool higher = asked.untilHeight > _max(next.untilHeight, block.number);
         if (!later && !higher) return (old, IGNORED_NOTHING);
-        uint256 until = later ? asked.until : old.limitedUntil();
-        return (old.withLimited(until, higher ? asked.untilHeight : old.limitedUntilHeight()), 0);
+        if (later) next.until = asked.until;
+        if (higher) next.untilHeight = asked.untilHeight;
+        return (old.withLimited(next.until, next.untilHeight), 0);
     }
 
     function _emitTripped(TripRequest calldata r, address tripper, bytes32 id, ScopeWord word) private {

@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {Guard} from "../../src/Guard.sol";
 import {IBreaker, IGuard} from "../../src/IGuard.sol";
+import {Cast} from "../../src/lib/Cast.sol";
 import {TestBase} from "./TestBase.sol";
 
 /// @notice A bridge that does nothing but ask.
@@ -88,8 +89,8 @@ abstract contract GuardFixture is TestBase {
         return IBreaker.TripRequest({
             scope: scope,
             level: level,
-            until: uint64(until),
-            untilHeight: uint64(untilHeight),
+            until: Cast.u64(until),
+            untilHeight: Cast.u64(untilHeight),
             incident: "incident",
             record: "record",
             generation: guard.stateOf(scope).generation

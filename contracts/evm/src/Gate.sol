@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {IGate} from "./IGate.sol";
+import {IBreaker} from "./IGuard.sol";
+import {ScopeWord} from "./lib/ScopeWord.sol";
+import {Switches} from "./lib/Switches.sol";
+import {Breaker} from "./parts/Breaker.sol";
+
+interface IOwnable {
+    function transferOwnership(address to) external;
+    function acceptOwnership() external;
+}
+
+/// @title Gate: the breaker that holds the pausing power over contracts that exist already
+/// @notice A target that refuses does not undo the trip: the scope's state stands, the refusal is an event, and anyone
+/// may call `enforce` until it is closed. Nothing is opened that the gate did not close itself.
+contract Gate is Breaker, IGate {
+    using Switches for Target;
+
+    /// @dev Bounds the gas of a trip.
+    uint256 private constant MAX_TARGETS = 16;
+
+    /// @param ours The gate closed it; only then may it be opened again.
+    /// @param memo What the switch needs to know to be taken back.
+    struct Entry {
+        Target target;
+        bool ours;
+        bool memo;
+    }
+
+    mapping(bytes32 scope => Entry[]) private _entries;
+    mapping(bytes32 identity => bool) private _taken;
+    mapping(address account => uint256) private _listed;
+
+    constructor(Config memory config) Breaker(config) {}
+
+    /// @inheritdoc IGate
+    function enforce(bytes32 scope) external {
+        _enforce(scope, _known(scope));
+    }
+
+    /// @inheritdoc IGate
+    function restore(bytes32 scope) external {
+        _restore(scope, _known(scope));
+    }
+
+    /// @inheritdoc IBreaker
+    function registerScope(bytes32 bridge, uint8 direction, bytes32 corridor, bytes32 asset)
+        external
+        onlyOwnerDelayed
+        returns (bytes32)
+    {
+        return _register(bridge, direction, corridor, asset, 0);
+    }
+
+    /// @inheritdoc IGate
+    function addTarget(bytes32 scope, Target calldata target) external onlyOwnerDelayed {
+        _known(scope);
+        Entry[] storage entries = _entries[scope];
+        if (entries.length == MAX_TARGETS) revert TooManyTargets(scope);
+        if ((target.fromLevel != 1 && target.fromLevel != 2) || !target.sound()) revert InvalidTarget(target.account);
+        (bool known,) = target.isClosed();
+        if (!known) revert TargetSilent(target.account);
+        // SECURITY: a switch in two scopes would be opened by one while the other wants it closed.
+        bytes32 id = target.identity();
+        if (_taken[id]) revert TargetTaken(target.account);
+        _taken[id] = true;
+        ++_listed[target.account];
+        entries.push(Entry(target, false, false));
+        emit TargetAdded(scope, target.account, target.kind, target.fromLevel, target.argument);
+    }
+
+    /// @inheritdoc IGate
+    function removeTarget(bytes32 scope, uint256 index) external onlyOwnerDelayed {
+        Entry[] storage entries = _entries[scope];
+        if (index >= entries.length) revert TargetUnknown(scope, index);
+        Entry memory entry = entries[index];
+        // SECURITY: who leaves the list closed would never be opened again.
+        if (entry.ours) revert TargetHeld(entry.target.account);
+        delete _taken[entry.target.identity()];
+        --_listed[entry.target.account];
+        entries[index] = entries[entries.length - 1];
+        entries.pop();
+        emit TargetRemoved(scope, entry.target.account, entry.target.kind, entry.target.argument);
+    }
+
+    /// @inheritdoc IGate
+    function handBack(address account, address to) external onlyOwnerDelayed {
+        if (to == address(0)) revert ZeroAccount();
+        if (_listed[account] != 0) revert TargetHeld(account);
+        if (account.code.length == 0) revert InvalidTarget(account);
+        emit HandedBack(account, to);
+        try IOwnable(account).transferOwnership(to) {}
+        catch {
+            revert HandBackFailed(account);
+        }
+    }
+
+    /// @inheritdoc IGate
+    function takeOver(address account) external onlyOwner {
+        IOwnable(account).acceptOwnership();
+    }
+
+    /// @inheritdoc IGate
+    function targetsOf(bytes32 scope) external view returns (TargetView[] memory views) {
+        Entry[] storage entries = _entries[scope];
+        views = new TargetView[](entries.length);
+        for (uint256 i; i < entries.length; ++i) {
+            (bool known, bool closed) = entries[i].target.isClosed();
+            views[i] = TargetView(entries[i].target, entries[i].ours, known, closed);
+        }
+    }
+
+    /// @dev SECURITY: a target may close at the limited level already, and a stolen key must not do that for ever.
+    function _limitedCosts() internal pure override returns (bool) {
+        return true;
+    }
+
+    function _onSeal() internal override {}
+
+    /// @dev A repetition enforces too: what refused before is tried again.
+    function _afterTrip(bytes32 scope, ScopeWord word, bool) internal override {
+        _enforce(scope, word);
+    }
+
+    function _afterHold(bytes32 scope, ScopeWord, ScopeWord word) internal override {
+        _enforce(scope, word);
+    }
+
+    function _afterRelease(bytes32 scope, ScopeWord, ScopeWord word) internal override {
+        _restore(scope, word);
+    }
+
+    function _enforce(bytes32 scope, ScopeWord word) private {
+        uint8 level = word.level();
+        Entry[] storage entries = _entries[scope];
+        for (uint256 i; i < entries.length; ++i) {
+            if (level >= entries[i].target.fromLevel) _close(scope, entries[i]);
+        }
+    }
+
+    function _restore(bytes32 scope, ScopeWord word) private {
+        uint8 level = word.level();
+        Entry[] storage entries = _entries[scope];
+        for (uint256 i; i < entries.length; ++i) {
+            if (level < entries[i].target.fromLevel && entries[i].ours) _open(scope, entries[i]);
+        }
+    }
+
+    function _close(bytes32 scope, Entry storage entry) private {
+        Target memory t = entry.target;
+        // SECURITY: of the gas here at most 63/64 reach the target. With too little, it would fail and the trip succeed.
+        if (gasleft() < 4 * Switches.TARGET_GAS) revert GasTooLow();
+        (bool known, bool closed) = t.isClosed();
+        if (closed && entry.ours) return;
+        // A global curse answers for every subject; whether this one is cursed, only the call itself can tell.
+        if (closed && t.kind != Kind.Curse) {
+            emit TargetFound(scope, t.account, t.kind, t.argument);
+            return;
+        }
+        bool memo = t.memo();
+        bool done = t.close();
+        (bool knownNow, bool closedNow) = t.isClosed();
+        if (done && knownNow && closedNow) {
+            entry.ours = known;
+            entry.memo = memo;
+            emit TargetClosed(scope, t.account, t.kind, t.argument, known);
+        } else if (closedNow) {
+            emit TargetFound(scope, t.account, t.kind, t.argument);
+        } else {
+            emit TargetFailed(scope, t.account, t.kind, t.argument, true);
+        }
+    }
+
+    function _open(bytes32 scope, Entry storage entry) private {
+        Target memory t = entry.target;
+        (bool known, bool closed) = t.isClosed();
+        bool opened = known && !closed;
+        if (!opened && !t.open(entry.memo)) {
+            emit TargetFailed(scope, t.account, t.kind, t.argument, false);
+            return;
+        }
+        entry.ours = false;
+        emit TargetRestored(scope, t.account, t.kind, t.argument, !opened);
+    }
+}
