@@ -50,9 +50,9 @@ impl Layer {
     fn may_use(self, other: Self) -> bool {
         use Layer::{Api, Core, Family, Release, Replay, Rpc, Service, Tool, Verifier, Whole};
         match self {
-            Verifier | Tool => false,
+            // Transports know bytes and operators, not what they mean.
+            Verifier | Rpc | Tool => false,
             Api | Core => matches!(other, Verifier),
-            Rpc => matches!(other, Verifier | Api),
             Family => matches!(other, Verifier | Api | Rpc),
             Replay => matches!(other, Verifier | Api | Core),
             // Release has other keys and other people: it shares nothing with the service but the layers below.

@@ -38,10 +38,10 @@ pub(crate) fn check(tree: &Tree) -> Result<Vec<Finding>> {
         }
         let text = tree.text(file)?;
         for family in FAMILIES.iter().filter(|family| !belongs(file, family)) {
+            let declares = text.lines().any(|line| declares_module(line, family));
             for (index, line) in text.lines().enumerate() {
-                if let Some(word) = named(line, family)
-                    && !declares_module(line, family)
-                {
+                let line = if declares { without_module(line, family) } else { line.to_owned() };
+                if let Some(word) = named(&line, family) {
                     let what = format!("`{word}` is named outside {}", family.folders.join(", "));
                     findings.push(Finding::error(file, index + 1, "family", what, FIX));
                 }
@@ -66,6 +66,26 @@ fn declares_module(line: &str, family: &Family) -> bool {
     line.strip_prefix("mod ")
         .and_then(|name| name.strip_suffix(';'))
         .is_some_and(|name| family.folders.contains(&name))
+}
+
+/// The line without the declaration and without paths into the module: the file that declares a module may use it.
+fn without_module(line: &str, family: &Family) -> String {
+    if declares_module(line, family) {
+        return String::new();
+    }
+    family.folders.iter().fold(line.to_owned(), |line, folder| {
+        let path = format!("{folder}::");
+        let mut parts = line.split(path.as_str());
+        let mut kept = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            // `portcullis_evm::` is the path of another crate, not of this file's module.
+            if kept.ends_with(|c: char| c.is_alphanumeric() || c == '_') {
+                kept.push_str(&path);
+            }
+            kept.push_str(part);
+        }
+        kept
+    })
 }
 
 /// The first word of the line that names the family; `EvmNode`, `evm_node` and `evm` all do.
@@ -151,7 +171,13 @@ mod tests {
         ] {
             assert!(lines(&[(file, text)]).is_empty(), "{file}");
         }
-        assert!(lines(&[("verifier/src/lib.rs", "pub mod evm;\n")]).is_empty());
+        assert!(lines(&[("verifier/src/lib.rs", "pub mod evm;\nlet x = evm::System;\n")]).is_empty());
+    }
+
+    #[test]
+    fn a_path_is_allowed_only_where_its_module_is_declared() {
+        assert_eq!(lines(&[("verifier/src/a.rs", "let x = crate::evm::System;\n")]).len(), 1);
+        assert_eq!(lines(&[("verifier/src/lib.rs", "mod evm;\nuse portcullis_evm::X;\n")]).len(), 1);
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod ignored;
 mod length;
 mod links;
 mod lockfile;
+mod mentions;
 mod places;
 mod pure;
 mod source;
@@ -32,6 +33,7 @@ Usage: cargo xtask tidy
   errors     every error code has its page in docs/errors, and every page its code
   adr        every decision record is linked from docs/adr/README.md
   links      relative links in Markdown lead somewhere
+  mentions   files and `file.rs::name` that the documentation names exist
   places     no path of one developer's machine in a tracked file
   ignored    no test is switched off
 
@@ -90,7 +92,7 @@ impl fmt::Display for Finding {
 type Rule = fn(&Tree) -> Result<Vec<Finding>>;
 
 /// All rules, in the order of the help text.
-const RULES: [Rule; 9] = [
+const RULES: [Rule; 10] = [
     families::check,
     pure::check,
     crates::check,
@@ -98,6 +100,7 @@ const RULES: [Rule; 9] = [
     length::check,
     errors::check,
     links::check,
+    mentions::check,
     places::check,
     ignored::check,
 ];
