@@ -1,1 +1,3 @@
 //! The service, its API and the command line.
+
+pub mod config;
