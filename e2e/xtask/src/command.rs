@@ -1,5 +1,6 @@
 //! Starting other programs, and errors that show what was started.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use eyre::{Result, WrapErr, bail};
@@ -7,9 +8,10 @@ use eyre::{Result, WrapErr, bail};
 /// Lines of a failed program's output that an error repeats; the cause is nearly always at the end.
 const ERROR_LINES: usize = 30;
 
-/// The command as a person would type it.
+/// The command as a person would type it: the program without its folder.
 pub(crate) fn shown(command: &Command) -> String {
-    let mut words = vec![command.get_program().to_string_lossy().into_owned()];
+    let program = Path::new(command.get_program());
+    let mut words = vec![program.file_name().unwrap_or(program.as_os_str()).to_string_lossy().into_owned()];
     words.extend(command.get_args().map(|arg| arg.to_string_lossy().into_owned()));
     words.join(" ")
 }
@@ -60,6 +62,11 @@ mod tests {
         let error =
             output(Command::new("sh").args(["-c", "echo the reason >&2; exit 3"])).unwrap_err().to_string();
         assert!(error.contains("sh -c") && error.contains("the reason") && error.contains('3'), "{error}");
+    }
+
+    #[test]
+    fn a_program_is_shown_without_its_folder() {
+        assert_eq!(shown(Command::new("/a/b/tool").args(["x", "/c/d"])), "tool x /c/d");
     }
 
     #[test]
