@@ -1,0 +1,131 @@
+//! Every bound of the service: its value, its unit, its reason.
+
+use std::time::Duration;
+
+/// Inputs that one commit holds at most. A thousand inputs commit in some ten milliseconds: larger sets gain little
+/// per input, and a decision may have to wait for one.
+pub const COMMIT_INPUTS: usize = 1_024;
+
+/// Inputs that the engine consumes before it hands them to the writer.
+pub const STEP_INPUTS: usize = 512;
+
+/// Write sets that wait for the writer. Behind a full queue the engine waits, then the adapters: nothing is dropped.
+pub const WRITER_QUEUE: usize = 8;
+
+/// Batches of all chains that wait for a group's engine.
+pub const BATCH_QUEUE: usize = 64;
+
+/// Batches that wait between one adapter and its group.
+pub const FEED_QUEUE: usize = 8;
+
+/// Verdicts, outcomes, gate states and commands that wait for a group's engine. They go before batches.
+pub const CONTROL_QUEUE: usize = 1_024;
+
+/// Time in which Postgres must have committed what a containment waits for; then the journal takes it. Some ten times
+/// what a commit takes on a slow disk, and far below a block time.
+pub const URGENT_COMMIT: Duration = Duration::from_millis(100);
+
+/// Time in which Postgres must have committed anything else; then the journal takes it.
+pub const ORDINARY_COMMIT: Duration = Duration::from_secs(3);
+
+/// Time that signing may take before the decision commits without it. Prepared nonces and fees make it a
+/// millisecond; only where the chain had to be asked first it is longer.
+pub const SIGNING: Duration = Duration::from_millis(50);
+
+/// Pause between attempts to bring the journal into Postgres.
+pub const RECONCILE_EVERY: Duration = Duration::from_millis(250);
+
+/// Time that bringing one journal record into Postgres may take.
+pub const RECONCILE_COMMIT: Duration = Duration::from_secs(10);
+
+/// Largest journal, bytes, before inputs that no containment waits for have to wait for Postgres instead.
+pub const JOURNAL_BYTES: u64 = 256 * 1024 * 1024;
+
+/// Largest single journal record, bytes. A set of `COMMIT_INPUTS` inputs is some 600 kB; a length above this bound is
+/// damage.
+pub const JOURNAL_RECORD_BYTES: u32 = 64 * 1024 * 1024;
+
+/// Connections for everything that is not containment.
+pub const GENERAL_CONNECTIONS: u32 = 8;
+
+/// Connections that only containment uses, so that no report or catch-up can take them.
+pub const CONTAINMENT_CONNECTIONS: u32 = 4;
+
+/// Longest wait for a free connection of the general pool.
+pub const GENERAL_ACQUIRE: Duration = Duration::from_secs(5);
+
+/// Longest wait for a free connection of the containment pool.
+pub const CONTAINMENT_ACQUIRE: Duration = Duration::from_millis(100);
+
+/// How long a lease holds without renewal.
+pub const LEASE: Duration = Duration::from_secs(10);
+
+/// How often a lease is renewed: three chances before it runs out.
+pub const LEASE_RENEW: Duration = Duration::from_secs(3);
+
+/// How often a process without the lease asks for it.
+pub const LEASE_ASK: Duration = Duration::from_secs(1);
+
+/// Claims that are judged at once per group. Each costs a few round trips to every operator.
+pub const EVIDENCE_AT_ONCE: usize = 16;
+
+/// Claims that wait for their turn; beyond it the one with the least value is reported undecided and asked for again.
+pub const EVIDENCE_WAITING: usize = 10_000;
+
+/// Time that gathering evidence for one claim may take.
+pub const EVIDENCE_TIME: Duration = Duration::from_secs(10);
+
+/// First and longest pause before an undecided claim is judged again.
+pub const EVIDENCE_RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
+
+/// Largest evidence that is stored, bytes; larger is judged and its verdict stored, but it can only be fetched again.
+pub const EVIDENCE_STORED_BYTES: usize = 8 * 1024 * 1024;
+
+/// Rows of the record for people that wait for the database; above it they are counted and dropped. The truth is in
+/// the log and the attempts, which are never dropped.
+pub const BACKGROUND_QUEUE: usize = 10_000;
+
+/// Heads without landing before the next step of the fee schedule.
+pub const BUMP_AFTER_HEADS: u64 = 2;
+
+/// Time without landing before the next step of the fee schedule, should heads not come.
+pub const BUMP_AFTER: Duration = Duration::from_secs(30);
+
+/// Steps of the fee schedule; the adapter caps the fee itself. The last step is sent again.
+pub const BUMPS: u16 = 12;
+
+/// Attempts of one action that are watched for landing, newest first.
+pub const WATCHED_ATTEMPTS: usize = 16;
+
+/// Shortest and longest pause after an attempt that nobody took or that failed.
+pub const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+/// How often a chain is asked where an attempt is when no new head says so.
+pub const LANDING_POLL: Duration = Duration::from_secs(1);
+
+/// Shortest time between two such questions, however fast heads come.
+pub const LANDING_PACE: Duration = Duration::from_millis(20);
+
+/// How often a forbidden action looks whether its kill switch is still set.
+pub const KILL_SWITCH_POLL: Duration = Duration::from_secs(1);
+
+/// Time in which the table of kill switches must answer; the files answer always, and the last known rows stand in.
+pub const KILL_SWITCH_READ: Duration = Duration::from_millis(20);
+
+/// How often what signing needs is refreshed when no head says so.
+pub const WARM_EVERY: Duration = Duration::from_secs(5);
+
+/// Heads between two readings of a gate while nothing happens to it.
+pub const GATE_HEADS: u64 = 5;
+
+/// First and longest pause before an adapter that ended is started again.
+pub const OBSERVE_RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
+
+/// Time that a graceful end may take.
+pub const SHUTDOWN: Duration = Duration::from_secs(10);
+
+/// Doubles a pause up to its bound.
+#[must_use]
+pub fn back_off(current: Duration, longest: Duration) -> Duration {
+    current.saturating_mul(2).min(longest)
+}

@@ -1,0 +1,130 @@
+//! The record in Postgres.
+//!
+//! *Who is in the play.* A [`WriteSet`] holds what must commit together; [`Store::commit`] writes it in one
+//! transaction. Reading back has its own files: logs ([`log`]), the record for people ([`people`]), leases
+//! ([`lease`]). [`cluster`] runs a private server where none is named.
+//!
+//! Queries are checked against the migrations when this is compiled (`.sqlx` holds the answers). No transaction spans
+//! a call to anything else than the database.
+
+pub mod cluster;
+mod codec;
+mod commit;
+mod convert;
+mod error;
+pub mod lease;
+pub mod log;
+pub mod people;
+pub mod read;
+mod set;
+mod views;
+
+use std::time::Duration;
+
+use sqlx::PgPool;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgQueryResult};
+
+pub use commit::{Committed, Pool};
+pub use error::StoreError;
+pub use lease::Lease;
+pub use log::verify_chain;
+pub use people::{BackgroundRow, EvidenceRow, TimelineRow};
+pub use set::{LogEnd, LogName, LogRecord, Signed, Step, WriteSet};
+
+pub(crate) use codec::{ENGINE_VERSION, chain_head, encode_effects, encode_input, step_of};
+
+use crate::budget;
+
+/// Every migration, embedded.
+pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
+
+/// The record in Postgres. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Store {
+    general: PgPool,
+    containment: PgPool,
+}
+
+impl Store {
+    /// Opens both pools and checks that the database answers. Does not migrate.
+    ///
+    /// # Errors
+    /// [`StoreError::Unreachable`] when it does not answer; [`StoreError::Refused`] when it refuses the user.
+    pub async fn connect(options: PgConnectOptions) -> Result<Self, StoreError> {
+        // SECURITY: what is told to have been committed must survive a crash, whatever the server's own default.
+        let options = options.application_name("portcullis").options([("synchronous_commit", "on")]);
+        let general = PgPoolOptions::new()
+            .max_connections(budget::GENERAL_CONNECTIONS)
+            .acquire_timeout(budget::GENERAL_ACQUIRE)
+            .connect_with(options.clone())
+            .await
+            .map_err(|e| StoreError::from_driver("a connection", e))?;
+        let containment = PgPoolOptions::new()
+            .max_connections(budget::CONTAINMENT_CONNECTIONS)
+            .min_connections(budget::CONTAINMENT_CONNECTIONS)
+            .acquire_timeout(budget::CONTAINMENT_ACQUIRE)
+            // A round trip before each use would cost a containment what it is meant to find out; a connection that
+            // broke is noticed by the commit, and the journal stands in.
+            .test_before_acquire(false)
+            .connect_lazy_with(options);
+        Ok(Self { general, containment })
+    }
+
+    /// Opens the database that a URL names.
+    ///
+    /// # Errors
+    /// As [`Store::connect`]; a URL that does not parse is [`StoreError::Refused`].
+    pub async fn connect_url(url: &str) -> Result<Self, StoreError> {
+        let options: PgConnectOptions =
+            url.parse().map_err(|e| StoreError::from_driver("the address of the database", e))?;
+        Self::connect(options).await
+    }
+
+    /// Brings the schema up to date. Safe to be called by several processes at once.
+    ///
+    /// # Errors
+    /// [`StoreError::Migrate`] when a migration fails, or when the database is newer than this version.
+    pub async fn migrate(&self) -> Result<(), StoreError> {
+        MIGRATIONS.run(&self.general).await.map_err(StoreError::Migrate)
+    }
+
+    /// Asks the database for nothing, to see that it answers.
+    ///
+    /// # Errors
+    /// As the database gives them.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        let one = sqlx::query_scalar!("SELECT 1").fetch_one(&self.general);
+        match tokio::time::timeout(budget::GENERAL_ACQUIRE, one).await {
+            Ok(answer) => answer.map(|_one| ()).map_err(|e| StoreError::from_driver("a ping", e)),
+            Err(_elapsed) => Err(StoreError::Unreachable(sqlx::Error::PoolTimedOut)),
+        }
+    }
+
+    /// Opens what containment uses, before it is needed: a connection takes longer than a commit.
+    pub async fn warm(&self) {
+        let connections = (0..budget::CONTAINMENT_CONNECTIONS).map(|_| self.containment.acquire());
+        // Held all at once, so that each is another one. Failing here is no loss: the journal stands in.
+        let _held = futures::future::join_all(connections).await;
+    }
+
+    /// Closes both pools, waiting for what is under way at most so long.
+    pub async fn close(&self, patience: Duration) {
+        let both = async { tokio::join!(self.general.close(), self.containment.close()) };
+        let _closed_or_not = tokio::time::timeout(patience, both).await;
+    }
+
+    fn pool(&self, pool: Pool) -> &PgPool {
+        match pool {
+            Pool::General => &self.general,
+            Pool::Containment => &self.containment,
+        }
+    }
+}
+
+/// A statement that must have changed one row and did not has met a world that its author did not expect.
+pub(crate) fn ensure_one_row(what: &'static str, result: &PgQueryResult) -> Result<(), StoreError> {
+    match result.rows_affected() {
+        1 => Ok(()),
+        found => Err(StoreError::NotOneRow { what, found }),
+    }
+}
