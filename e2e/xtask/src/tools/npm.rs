@@ -17,6 +17,9 @@ use crate::ui::Step;
 /// How often the number of unpacked packages is counted for the bar.
 const POLL: Duration = Duration::from_millis(150);
 
+/// Folders in the cache that are being filled; moved to their name when they are complete.
+const STAGING: &str = ".npm-new-";
+
 /// A folder with `package.json` and `package-lock.json`, and what must exist once it is installed.
 #[derive(Debug)]
 pub(crate) struct Project<'a> {
@@ -47,7 +50,8 @@ impl Project<'_> {
         if self.is_complete(&modules) {
             return Ok(modules);
         }
-        let staging = paths.cache.join(format!(".{}-{}", folder_name(&lock), std::process::id()));
+        sweep(&paths.cache);
+        let staging = paths.cache.join(format!("{STAGING}{}", std::process::id()));
         let result = self.install_into(&staging, &lock, &home);
         if staging.exists() {
             // Only left over after a failure, which is what will be reported.
@@ -88,6 +92,16 @@ impl Project<'_> {
             .wrap_err_with(|| format!("cannot move the packages to {}", home.display()))?;
         step.done(&format!("{} packages", packages.len()));
         Ok(())
+    }
+}
+
+/// Removes what a set-up left behind that was stopped half-way. Only under the lock, when no other one is at work.
+fn sweep(cache: &Path) {
+    for entry in fs::read_dir(cache).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(STAGING) {
+            // What cannot be removed takes up room, and nothing else.
+            let _ = fs::remove_dir_all(entry.path());
+        }
     }
 }
 
@@ -157,6 +171,19 @@ mod tests {
         assert_eq!(package_folders(LOCK).unwrap(), ["node_modules/@b/c", "node_modules/a"]);
         assert!(package_folders(br#"{"lockfileVersion":1,"dependencies":{}}"#).is_err());
         assert!(package_folders(b"<html>").is_err());
+    }
+
+    #[test]
+    fn what_a_stopped_set_up_left_is_swept_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in [".npm-new-123/node_modules", "npm-e3b0c44298fc1c14", "target"] {
+            fs::create_dir_all(dir.path().join(name)).unwrap();
+        }
+        sweep(dir.path());
+        let mut left: Vec<_> =
+            fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["npm-e3b0c44298fc1c14", "target"]);
     }
 
     #[test]
