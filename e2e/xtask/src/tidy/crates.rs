@@ -50,9 +50,9 @@ impl Layer {
     fn may_use(self, other: Self) -> bool {
         use Layer::{Api, Core, Family, Release, Replay, Rpc, Service, Tool, Verifier, Whole};
         match self {
-            // Transports know bytes and operators, not what they mean.
-            Verifier | Rpc | Tool => false,
+            Verifier | Tool => false,
             Api | Core => matches!(other, Verifier),
+            Rpc => matches!(other, Verifier | Api),
             Family => matches!(other, Verifier | Api | Rpc),
             Replay => matches!(other, Verifier | Api | Core),
             // Release has other keys and other people: it shares nothing with the service but the layers below.
@@ -113,10 +113,9 @@ fn objection(
 ) -> Option<String> {
     let name = &dependency.name;
     if let Some((_, other, _)) = manifests.get(name) {
-        let allowed = Layer::of(other).is_some_and(|other| {
-            // Tests of any adapter may use the simulated chain.
-            layer.may_use(other) || (dependency.for_tests && other == Layer::Replay && *folder != **name)
-        });
+        // Tests may use the simulated chain, and their own crate again with more of its features.
+        let for_tests = |other| dependency.for_tests && (other == Layer::Replay || other == layer);
+        let allowed = Layer::of(other).is_some_and(|other| layer.may_use(other) || for_tests(other));
         return (!allowed).then(|| format!("{folder} may not depend on {other}"));
     }
     let pure = matches!(layer, Layer::Verifier | Layer::Core);
@@ -202,6 +201,7 @@ mod tests {
                 .is_empty()
         );
         assert!(what("orchestrator", "[dependencies]\nportcullis-x.workspace = true").is_empty());
+        assert!(what("adapters/api", "[dev-dependencies]\nportcullis-adapter = { path = \".\" }").is_empty());
         assert!(what("verifier", "[dev-dependencies]\ntokio.workspace = true").is_empty());
         assert!(what("adapters/replay", "[dependencies]\nportcullis-core = { path = \"x\" }").is_empty());
     }
