@@ -4,6 +4,7 @@ mod crates;
 mod errors;
 mod families;
 mod ignored;
+mod invariants;
 mod length;
 mod links;
 mod lockfile;
@@ -34,6 +35,7 @@ Usage: cargo xtask tidy
   adr        every decision record is linked from docs/adr/README.md
   links      relative links in Markdown lead somewhere
   mentions   files and `file.rs::name` that the documentation names exist
+  invariants docs/ARCHITECTURE.md states every invariant and names the test that holds it
   places     no path of one developer's machine in a tracked file
   ignored    no test is switched off
 
@@ -92,7 +94,7 @@ impl fmt::Display for Finding {
 type Rule = fn(&Tree) -> Result<Vec<Finding>>;
 
 /// All rules, in the order of the help text.
-const RULES: [Rule; 10] = [
+const RULES: [Rule; 11] = [
     families::check,
     pure::check,
     crates::check,
@@ -101,6 +103,7 @@ const RULES: [Rule; 10] = [
     errors::check,
     links::check,
     mentions::check,
+    invariants::check,
     places::check,
     ignored::check,
 ];
