@@ -1,1 +1,24 @@
-//! Real nodes, a real database, scripted attacks and faults.
+//! Real nodes, a real database, the service as its own process, scripted attacks and faults.
+//!
+//! *Who is in the play.* [`nodes`] runs two chains; [`proxy`] stands between them and whoever watches, one endpoint per
+//! operator, and lies or falls silent when told to. [`deploy`] puts guards, tokens and the bridge with Nomad's flaw
+//! there; [`history`] lays down what happened before anybody watched. [`actors`] are the users, the relayer, the crowd
+//! of attackers. [`service`] is `portcullis run`, started and killed like a stranger would. [`timeline`] and [`report`]
+//! tell what happened.
+
+pub mod actors;
+pub mod chain;
+pub mod clock;
+pub mod contracts;
+pub mod deploy;
+pub mod history;
+pub mod keys;
+pub mod lab;
+pub mod nodes;
+pub mod process;
+pub mod proxy;
+// pub mod report;
+pub mod scenario;
+// pub mod service;
+// pub mod timeline;
+pub mod tools;

@@ -1,0 +1,303 @@
+//! The whole world of a play: two nodes with their past, an endpoint per operator, and the keys of everybody.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use alloy::primitives::B256;
+use eyre::{Result, WrapErr, eyre};
+use futures::future::try_join_all;
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::actors::{self, Cast, Sent, Stage};
+use crate::chain::Receipt;
+use crate::clock::{self, Factor, Zero};
+use crate::contracts::{Guard, ScopeState};
+use crate::deploy::{Crew, Deployed, deploy};
+use crate::history;
+use crate::keys::Key;
+use crate::nodes::{Heads, Mining, Node};
+use crate::proxy::Proxy;
+use crate::scenario::{Actor, Domain, Scenario};
+
+/// Operators of each chain. Two of them have to agree.
+pub const OPERATORS: [&str; 3] = ["alpha", "beta", "gamma"];
+/// EIP-155 numbers that no public chain has.
+const CHAIN_IDS: [(Domain, u64); 2] = [(Domain::Ethereum, 7_100_001), (Domain::Moonbeam, 7_101_284)];
+/// The chains begin so long before the first event, in seconds: room for set-up.
+const SETUP_ROOM_SECS: u64 = 900;
+
+/// What a world is made of.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// The script.
+    pub scenario: Scenario,
+    /// Divides all times.
+    pub factor: Factor,
+    /// Chooses all keys.
+    pub seed: u64,
+    /// Where it lives; none makes a folder that goes with the world.
+    pub dir: Option<PathBuf>,
+}
+
+/// One chain of the world.
+#[derive(Debug)]
+pub struct Side {
+    /// Its node.
+    pub node: Node,
+    /// Its heads, as seen without any operator between.
+    pub heads: Heads,
+    /// One endpoint per operator.
+    pub operators: Vec<Proxy>,
+    /// What stands there.
+    pub deployed: Deployed,
+}
+
+impl Side {
+    /// The name of its chain, CAIP-2.
+    #[must_use]
+    pub fn caip2(&self) -> String {
+        format!("eip155:{}", self.deployed.chain_id)
+    }
+
+    /// The gate's state now.
+    ///
+    /// # Errors
+    /// When the node does not answer.
+    pub async fn gate(&self) -> Result<ScopeState> {
+        self.node.rpc.read(self.deployed.guard, &Guard::stateOfCall { scope: self.deployed.scope }).await
+    }
+
+    /// Whether nothing gets out now.
+    ///
+    /// # Errors
+    /// When the node does not answer.
+    pub async fn closed(&self) -> Result<bool> {
+        let level = self
+            .node
+            .rpc
+            .read(self.deployed.guard, &Guard::levelOfCall { scope: self.deployed.scope })
+            .await?;
+        Ok(level == 2)
+    }
+}
+
+/// The world.
+#[derive(Debug)]
+pub struct World {
+    /// Where it lives. Dropped last, and only when nobody asked to keep it.
+    pub dir: PathBuf,
+    /// The script.
+    pub scenario: Arc<Scenario>,
+    /// Everybody with a role.
+    pub crew: Crew,
+    /// Everybody else.
+    pub cast: Arc<Cast>,
+    /// Divides all times.
+    pub factor: Factor,
+    /// The chain with the escrow.
+    pub ethereum: Side,
+    /// The other one.
+    pub moonbeam: Side,
+    _folder: Option<TempDir>,
+}
+
+impl World {
+    /// Starts both nodes, lays down the past, and lets the blocks come.
+    ///
+    /// # Errors
+    /// When a tool is missing, a node does not start, or a set-up call fails.
+    pub async fn build(setup: Setup) -> Result<Self> {
+        let folder = if setup.dir.is_none() { Some(tempfile::tempdir()?) } else { None };
+        let dir = setup.dir.or_else(|| folder.as_ref().map(|f| f.path().to_path_buf())).unwrap_or_default();
+        std::fs::create_dir_all(&dir).wrap_err_with(|| format!("cannot create {}", dir.display()))?;
+        let scenario = Arc::new(setup.scenario);
+        let crew = Crew::derive(setup.seed)?;
+        let cast = Arc::new(Cast::derive(&scenario, setup.seed)?);
+        // The past ends now: what is live will be sent with the present time.
+        let zero =
+            clock::now_secs().saturating_add_signed(setup.factor.secs(scenario.lead_secs).round() as i64);
+        let sides = try_join_all(
+            CHAIN_IDS
+                .map(|(domain, id)| raise(&dir, domain, id, &scenario, &crew, &cast, (zero, setup.factor))),
+        )
+        .await?;
+        let [ethereum, moonbeam] =
+            <[Side; 2]>::try_from(sides).map_err(|_sides| eyre!("two chains were asked for"))?;
+        Ok(Self { dir, scenario, crew, cast, factor: setup.factor, ethereum, moonbeam, _folder: folder })
+    }
+
+    /// Both chains.
+    #[must_use]
+    pub fn sides(&self) -> [&Side; 2] {
+        [&self.ethereum, &self.moonbeam]
+    }
+
+    /// Starts the live part on both chains; the first false release is due `lead` of the script from now.
+    #[must_use]
+    pub fn play(&self) -> Play {
+        let lead = Duration::from_secs_f64(self.factor.secs(self.scenario.lead_secs).max(0.0));
+        let zero = Zero::after(lead, self.factor);
+        let stop = CancellationToken::new();
+        let (log, sent) = mpsc::unbounded_channel();
+        let mut tasks = JoinSet::new();
+        for side in self.sides() {
+            let stage = Stage {
+                rpc: Arc::clone(&side.node.rpc),
+                deployed: side.deployed.clone(),
+                heads: side.heads.latest.clone(),
+            };
+            let (scenario, cast) = (Arc::clone(&self.scenario), Arc::clone(&self.cast));
+            tasks.spawn(actors::play(
+                stage,
+                scenario,
+                self.crew.clone(),
+                cast,
+                zero,
+                log.clone(),
+                stop.clone(),
+            ));
+        }
+        Play { zero, sent, tasks, stop }
+    }
+
+    /// What became of transactions of the play.
+    ///
+    /// # Errors
+    /// When a node does not answer.
+    pub async fn outcomes(&self, sent: &[Sent]) -> Result<Vec<Outcome>> {
+        let mut out = Vec::with_capacity(sent.len());
+        for sent in sent {
+            let side = if sent.side == Domain::Ethereum { &self.ethereum } else { &self.moonbeam };
+            out.push(Outcome { sent: sent.clone(), receipt: side.node.rpc.receipt(sent.hash).await? });
+        }
+        Ok(out)
+    }
+
+    /// What an actor took from the escrow, in micro-USD, judged by the chain alone.
+    #[must_use]
+    pub fn taken(&self, outcomes: &[Outcome], actor: Actor) -> u128 {
+        outcomes
+            .iter()
+            .filter(|outcome| outcome.landed())
+            .flat_map(|outcome| &outcome.sent.transfers)
+            .filter_map(|index| self.scenario.live.get(*index))
+            .filter(|transfer| crate::scenario::model::is_loss(transfer, actor))
+            .map(|transfer| self.scenario.value(transfer))
+            .sum()
+    }
+}
+
+/// A live part in progress.
+#[derive(Debug)]
+pub struct Play {
+    /// When the first false release is due.
+    pub zero: Zero,
+    /// What was sent, as it is sent.
+    pub sent: mpsc::UnboundedReceiver<Sent>,
+    tasks: JoinSet<Result<()>>,
+    stop: CancellationToken,
+}
+
+impl Play {
+    /// Waits until everything was sent, and gives what was not taken from `sent` before.
+    ///
+    /// # Errors
+    /// When a stage failed.
+    pub async fn finish(mut self) -> Result<Vec<Sent>> {
+        while let Some(ended) = self.tasks.join_next().await {
+            ended.wrap_err("a stage broke down")??;
+        }
+        let mut rest = Vec::new();
+        // The channel closes when the last handed-over transaction was answered.
+        while let Some(sent) = self.sent.recv().await {
+            rest.push(sent);
+        }
+        Ok(rest)
+    }
+
+    /// True when everything was sent.
+    pub fn over(&mut self) -> bool {
+        while self.tasks.try_join_next().is_some() {}
+        self.tasks.is_empty()
+    }
+
+    /// Sends nothing more.
+    pub fn stop(&self) {
+        self.stop.cancel();
+    }
+}
+
+/// A transaction of the play and what became of it.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// What was sent.
+    pub sent: Sent,
+    /// Its receipt; none while no block holds it.
+    pub receipt: Option<Receipt>,
+}
+
+impl Outcome {
+    /// True when it is in a block and succeeded.
+    #[must_use]
+    pub fn landed(&self) -> bool {
+        self.receipt.as_ref().is_some_and(|receipt| receipt.status == 1)
+    }
+
+    /// Hash of the transaction.
+    #[must_use]
+    pub fn hash(&self) -> B256 {
+        self.sent.hash
+    }
+}
+
+/// Raises one chain.
+async fn raise(
+    dir: &Path,
+    domain: Domain,
+    chain_id: u64,
+    scenario: &Scenario,
+    crew: &Crew,
+    cast: &Cast,
+    when: (u64, Factor),
+) -> Result<Side> {
+    let place = |what: &str| dir.join(format!("{}.{what}", domain.name().to_lowercase()));
+    let (state, log) = (place("state.json"), place("node.log"));
+    let genesis = history::second(when.0, history::begins(scenario), when.1) - SETUP_ROOM_SECS;
+    let mason = Node::start(chain_id, &state, &log, Mining::ByHand { genesis }).await?;
+    for key in cast.attackers.values() {
+        mason.rpc.fund(key.address()).await?;
+    }
+    let deployed = deploy(&mason.rpc, domain, scenario, crew, &cast.senders, when.1).await?;
+    history::lay(&mason.rpc, &deployed, scenario, crew, &cast.senders, when).await?;
+    mason.rest().await?;
+    let node = Node::start(chain_id, &state, &log, Mining::Every(when.1.block_time())).await?;
+    let heads = Heads::follow(&node).await?;
+    let mut operators = Vec::new();
+    for name in OPERATORS {
+        operators.push(Proxy::start(name, &node).await?);
+    }
+    Ok(Side { node, heads, operators, deployed })
+}
+
+/// Writes the encrypted key file of an account and the file with its password, as the service reads them.
+///
+/// # Errors
+/// When the files cannot be written.
+pub fn write_keystore(dir: &Path, name: &str, key: &Key) -> Result<(PathBuf, PathBuf)> {
+    use alloy::signers::k256::elliptic_curve::rand_core::OsRng;
+    use alloy::signers::local::PrivateKeySigner;
+    let password = format!("{:x}", key.address());
+    PrivateKeySigner::encrypt_keystore(dir, &mut OsRng, key.secret(), &password, Some(name))
+        .wrap_err("the key file cannot be written")?;
+    let file = dir.join(format!("{name}.password"));
+    std::fs::write(&file, format!("{password}\n"))?;
+    for path in [&file, &dir.join(name)] {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    }
+    Ok((dir.join(name), file))
+}

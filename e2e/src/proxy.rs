@@ -1,0 +1,215 @@
+//! One operator's endpoint: in front of a node, honest until told otherwise, and with a good memory.
+//!
+//! It forwards requests and pushes of a node as they are. It can fall silent, go dark, answer garbage, or rewrite what
+//! the node said. It notes when it delivered a head and when it received a transaction, which is how the play and the
+//! benchmarks measure the service from outside.
+
+mod http;
+mod push;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use alloy::primitives::{B256, Bytes, keccak256};
+use eyre::{Result, WrapErr};
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock;
+use crate::nodes::Node;
+
+/// How an endpoint behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Passes everything on.
+    Faithful,
+    /// Takes connections and requests and says nothing, as a half-open socket does.
+    Silent,
+    /// Ends connections and refuses.
+    Dark,
+    /// Answers with something that is no answer.
+    Garbage,
+}
+
+/// Rewrites an answer of the node: method (`eth_subscription` for a push), parameters, and the result to change.
+pub type Lie = Arc<dyn Fn(&str, &Value, &mut Value) + Send + Sync>;
+
+/// Something that passed through.
+#[derive(Debug, Clone)]
+pub struct Note {
+    /// When, on the monotonic clock.
+    pub at: Instant,
+    /// When, microseconds since 1970.
+    pub at_us: i64,
+    /// What.
+    pub what: What,
+}
+
+/// What passed through.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum What {
+    /// A head was pushed to the service.
+    Head {
+        /// Height.
+        height: u64,
+        /// Hash.
+        hash: B256,
+    },
+    /// The service submitted a transaction.
+    Submitted {
+        /// Its hash.
+        hash: B256,
+        /// Its bytes.
+        raw: Bytes,
+    },
+}
+
+/// What the endpoint's tasks share.
+pub(crate) struct Shared {
+    pub(crate) node_http: String,
+    pub(crate) node_ws: String,
+    pub(crate) client: reqwest::Client,
+    pub(crate) mode: watch::Sender<Mode>,
+    lie: Mutex<Option<Lie>>,
+    notes: Mutex<Vec<Note>>,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field("node", &self.node_http)
+            .field("mode", &*self.mode.borrow())
+            .finish_non_exhaustive()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A task that panicked while it held the lock left a vector or an option, both of which are whole.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    pub(crate) fn lie(&self) -> Option<Lie> {
+        lock(&self.lie).clone()
+    }
+
+    pub(crate) fn mode(&self) -> Mode {
+        *self.mode.borrow()
+    }
+
+    pub(crate) fn note(&self, what: What) {
+        lock(&self.notes).push(Note { at: Instant::now(), at_us: clock::now_us(), what });
+    }
+
+    /// Notes a submitted transaction in a request, if there is one.
+    pub(crate) fn note_request(&self, body: &[u8]) {
+        const METHOD: &[u8] = b"eth_sendRawTransaction";
+        if !body.windows(METHOD.len()).any(|window| window == METHOD) {
+            return;
+        }
+        let Ok(value) = serde_json::from_slice::<Value>(body) else { return };
+        let single = std::slice::from_ref(&value);
+        for call in value.as_array().map_or(single, Vec::as_slice) {
+            let is_submit =
+                call.get("method").and_then(Value::as_str).is_some_and(|m| m.as_bytes().starts_with(METHOD));
+            let raw =
+                call.pointer("/params/0").and_then(Value::as_str).and_then(|text| text.parse::<Bytes>().ok());
+            if let (true, Some(raw)) = (is_submit, raw) {
+                self.note(What::Submitted { hash: keccak256(&raw), raw });
+            }
+        }
+    }
+}
+
+/// A running endpoint. Dropping it ends it.
+#[derive(Debug)]
+pub struct Proxy {
+    /// Name of the operator.
+    pub operator: String,
+    http: u16,
+    ws: u16,
+    shared: Arc<Shared>,
+    stop: CancellationToken,
+}
+
+impl Proxy {
+    /// Starts an endpoint in front of a node.
+    ///
+    /// # Errors
+    /// When no port is free.
+    pub async fn start(operator: &str, node: &Node) -> Result<Self> {
+        let shared = Arc::new(Shared {
+            node_http: node.rpc.url().to_owned(),
+            node_ws: node.ws(),
+            client: crate::tools::http_client()?,
+            mode: watch::Sender::new(Mode::Faithful),
+            lie: Mutex::new(None),
+            notes: Mutex::new(Vec::new()),
+        });
+        let stop = CancellationToken::new();
+        let listen = async || TcpListener::bind("127.0.0.1:0").await.wrap_err("no port for a proxy");
+        let (http, ws) = (listen().await?, listen().await?);
+        let proxy = Self {
+            operator: operator.to_owned(),
+            http: http.local_addr()?.port(),
+            ws: ws.local_addr()?.port(),
+            shared: Arc::clone(&shared),
+            stop: stop.clone(),
+        };
+        tokio::spawn(http::serve(http, Arc::clone(&shared), stop.clone()));
+        tokio::spawn(push::serve(ws, shared, stop));
+        Ok(proxy)
+    }
+
+    /// Where requests go.
+    #[must_use]
+    pub fn http(&self) -> String {
+        format!("http://127.0.0.1:{}", self.http)
+    }
+
+    /// Where pushes come from.
+    #[must_use]
+    pub fn ws(&self) -> String {
+        format!("ws://127.0.0.1:{}", self.ws)
+    }
+
+    /// Changes how it behaves. Open sockets feel it too.
+    pub fn set_mode(&self, mode: Mode) {
+        self.shared.mode.send_replace(mode);
+    }
+
+    /// From now on it lies; none makes it honest again.
+    pub fn set_lie(&self, lie: Option<Lie>) {
+        *lock(&self.shared.lie) = lie;
+    }
+
+    /// Everything that passed so far.
+    #[must_use]
+    pub fn notes(&self) -> Vec<Note> {
+        lock(&self.shared.notes).clone()
+    }
+
+    /// Forgets what passed so far.
+    pub fn forget(&self) {
+        lock(&self.shared.notes).clear();
+    }
+
+    /// Hashes of all transactions that the service submitted here.
+    #[must_use]
+    pub fn submitted(&self) -> Vec<B256> {
+        let hash = |note: &Note| match note.what {
+            What::Submitted { hash, .. } => Some(hash),
+            What::Head { .. } => None,
+        };
+        lock(&self.shared.notes).iter().filter_map(hash).collect()
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
