@@ -16,6 +16,8 @@ mod read_service;
 mod read_signers;
 pub mod reader;
 pub mod scope;
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 

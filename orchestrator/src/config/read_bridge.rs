@@ -80,7 +80,7 @@ fn read_bridge(section: Section<'_>, context: &Context<'_>) -> Option<BridgeConf
     Some(BridgeConfig {
         group: group.map_or(id.value, |group| group.value),
         id,
-        finality_secs: finality_secs?.value,
+        finality_secs: finality_secs.map_or(0, |placed| placed.value),
         skew_secs,
         sides,
         unwatched,
@@ -94,10 +94,10 @@ fn read_side(section: Section<'_>, bridge: Option<Slug>, context: &Context<'_>) 
         section.required_any("domain", "1").and_then(|value| read_word(section.sink(), "domain", value));
     let family = chain.as_ref().and_then(|chain| context.family(&chain.value));
     let contracts = section.tables("contracts", "a watched contract");
-    let contracts: Vec<_> =
-        contracts.into_iter().filter_map(|contract| read_contract(contract, family)).collect();
+    let watches_nothing = contracts.is_empty();
+    let contracts = contracts.into_iter().filter_map(|contract| read_contract(contract, family)).collect();
     let guard = section.table("guard").and_then(|guard| read_guard(guard, bridge, chain.as_ref(), family));
-    if contracts.is_empty() {
+    if watches_nothing {
         section.sink().error(
             Code::IncompleteBridge,
             section.at(),
@@ -243,7 +243,6 @@ fn read_asset(section: Section<'_>, sides: &[SideConfig], context: &Context<'_>)
         );
     }
     let forms = section.tables("forms", "a form");
-    let forms: Vec<_> = forms.into_iter().filter_map(|form| read_form(form, sides, context)).collect();
     if forms.len() < 2 {
         section.sink().warning(
             Code::IncompleteBridge,
@@ -252,6 +251,7 @@ fn read_asset(section: Section<'_>, sides: &[SideConfig], context: &Context<'_>)
             "add `forms = [{ domain = 1, token = \"…\", decimals = 18, home = true }, …]`",
         );
     }
+    let forms = forms.into_iter().filter_map(|form| read_form(form, sides, context)).collect();
     section.finish();
     Some(AssetConfig { name: name?, micro_usd: price.map(|placed| placed.value), forms })
 }

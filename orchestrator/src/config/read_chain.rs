@@ -45,7 +45,8 @@ fn read_chain(section: Section<'_>, base: &Path) -> Option<ChainConfig> {
         family: family?,
         endpoints,
         quorum,
-        start_height: start_height?.value,
+        // Errors are noted already; a chain that is left out would only cause more of them.
+        start_height: start_height.map_or(0, |placed| placed.value),
         reorg_bound_blocks: numbers.reorg_bound_blocks,
         stall_after_secs: numbers.stall_after_secs,
         silence_ms: numbers.silence_ms,
