@@ -177,11 +177,19 @@ contract Gate is Breaker, IGate {
         Target memory t = entry.target;
         (bool known, bool closed) = t.isClosed();
         bool opened = known && !closed;
-        if (!opened && !t.open(entry.memo)) {
+        if (!opened && !(t.open(entry.memo) && !_visiblyClosed(t))) {
             emit TargetFailed(scope, t.account, t.kind, t.argument, false);
             return;
         }
         entry.ours = false;
         emit TargetRestored(scope, t.account, t.kind, t.argument, !opened);
+    }
+
+    /// @dev Whether it is certainly still closed by its own switch. A subject can be cursed for all, an id paused by
+    /// default: then the switch itself may be open although the answer is yes.
+    function _visiblyClosed(Target memory t) private view returns (bool) {
+        if (t.kind == Kind.Curse || t.kind == Kind.PauseById) return false;
+        (bool known, bool closed) = t.isClosed();
+        return known && closed;
     }
 }
