@@ -17,6 +17,7 @@ mod fixture;
 mod headers;
 mod mainnet;
 mod mutation;
+mod osaka;
 mod quorum;
 mod receipts;
 mod state;
