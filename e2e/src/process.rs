@@ -91,9 +91,10 @@ impl Process {
     }
 }
 
-impl Drop for Process {
-    fn drop(&mut self) {
-        let Some(child) = self.child.as_mut() else { return };
+impl Process {
+    /// As [`Process::stop`], for places that cannot wait asynchronously. Blocks the thread for at most its patience.
+    pub fn end(&mut self) {
+        let Some(mut child) = self.child.take() else { return };
         signal(self.pid, Signal::TERM);
         let deadline = Instant::now() + self.patience;
         while Instant::now() < deadline {
@@ -103,7 +104,15 @@ impl Drop for Process {
             std::thread::sleep(Duration::from_millis(10));
         }
         signal(self.pid, Signal::KILL);
-        let _reaped = child.try_wait();
+        while matches!(child.try_wait(), Ok(None)) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 

@@ -1,0 +1,114 @@
+//! The Nomad attack of 1 August 2022, replayed onto two real nodes, and stopped.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use e2e::demo::{self, Options};
+use e2e::screen::{Screen, Tone};
+use eyre::Result;
+
+/// Two EVM nodes, a bridge with Nomad's flaw between them, Postgres, `portcullis run` as its own process, and the attack
+/// of 1 August 2022 with its recorded ids, amounts, order and gaps.
+#[derive(Debug, Parser)]
+#[command(
+    name = "demo",
+    after_help = "Examples:\n  demo                      three minutes, the whole attack\n  demo --until 120 --json   the first two minutes of it, one line of JSON at the end\n  demo --keep               leaves everything running to explore; Ctrl-C cleans up"
+)]
+struct Args {
+    /// Gaps, finality windows, expiries and block times are divided by this.
+    #[arg(long, default_value_t = 60.0)]
+    factor: f64,
+    /// Stop so many recorded seconds after the first false release.
+    #[arg(long, value_name = "SECONDS")]
+    until: Option<i64>,
+    /// Recorded seconds of live traffic before the first false release.
+    #[arg(long, default_value_t = 1_200, value_name = "SECONDS")]
+    lead: i64,
+    /// End with one line of JSON on standard output; the story goes to standard error.
+    #[arg(long)]
+    json: bool,
+    /// Leave everything running at the end, until Ctrl-C.
+    #[arg(long)]
+    keep: bool,
+    /// Use the compact scenario even where the recorded events are.
+    #[arg(long)]
+    compact: bool,
+    /// Chooses all keys.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Folder for chains, configuration, logs and data; none makes one that goes with the play.
+    #[arg(long, value_name = "DIR")]
+    dir: Option<std::path::PathBuf>,
+}
+
+#[tokio::main]
+async fn main() -> Result<ExitCode> {
+    let args = Args::parse();
+    let mut screen = Screen::new(args.json);
+    let options = Options {
+        factor: args.factor,
+        until: args.until,
+        lead: args.lead,
+        compact: args.compact,
+        seed: args.seed,
+        dir: args.dir.clone(),
+        ..Options::default()
+    };
+    // Whatever is dropped on the way out ends its own processes, the service before the nodes.
+    tokio::select! {
+        played = play(options, &args, &mut screen) => played,
+        stopped = interrupted() => {
+            stopped?;
+            eprintln!("interrupted: ending what was started");
+            Ok(ExitCode::from(130))
+        }
+    }
+}
+
+/// Ctrl-C, or a polite request to end.
+async fn interrupted() -> Result<()> {
+    let mut term = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        pressed = tokio::signal::ctrl_c() => pressed?,
+        _ = term.recv() => {}
+    }
+    Ok(())
+}
+
+async fn play(options: Options, args: &Args, screen: &mut Screen) -> Result<ExitCode> {
+    let finished = demo::run(options, screen).await?;
+    finished.summary.show(screen);
+    let broken = finished.summary.broken_promises();
+    for promise in &broken {
+        screen.say(Tone::Bad, format!("NOT AS PROMISED: {promise}"));
+    }
+    if args.keep {
+        keep(&finished, screen);
+    }
+    if args.json {
+        println!("{}", finished.summary.json());
+    }
+    if args.keep {
+        std::future::pending::<()>().await;
+    }
+    let demo::Finished { service, world, .. } = finished;
+    // The database's last checkpoint needs its nodes no more, but its folder.
+    drop(service);
+    drop(world);
+    Ok(if broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn keep(finished: &demo::Finished, screen: &Screen) {
+    screen.say(Tone::Plain, "");
+    screen.say(Tone::Title, "Everything goes on running. Ctrl-C ends it.");
+    let config = finished.service.config.display();
+    screen.say(Tone::Plain, format!("API        {}/api/v1/incidents", finished.service.api()));
+    screen.say(Tone::Plain, format!("metrics    {}/metrics", finished.service.api()));
+    screen.say(Tone::Plain, format!("folder     {}", finished.world.dir.display()));
+    let id = finished.summary.incident.as_deref().unwrap_or("ID");
+    screen.say(Tone::Plain, format!("incident   portcullis incidents show {id} --config {config}"));
+    screen.say(Tone::Plain, format!("replay     portcullis replay --incident {id} --config {config}"));
+    for side in finished.world.sides() {
+        screen.say(Tone::Plain, format!("{:<10} {}", side.deployed.domain.name(), side.node.rpc.url()));
+    }
+}

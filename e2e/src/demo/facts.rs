@@ -1,0 +1,281 @@
+//! What can be said about a play from outside: from the nodes, and from what passed the operators' endpoints. Only what
+//! the service alone can know (what it proved, and when) is asked of it.
+
+use alloy::primitives::B256;
+use eyre::Result;
+use serde_json::Value;
+
+use crate::actors::Sent;
+use crate::lab::{Outcome, Side, World};
+use crate::nodes::Head;
+use crate::report::{After, Contained, Summary};
+use crate::scenario::{Actor, Domain, Kind};
+use crate::service::Service;
+use crate::timeline::Step;
+use crate::watch::{Chronicle, Tripped};
+
+use super::{Duration, What};
+
+/// Closed, on the wire.
+const CLOSED: u8 = 2;
+/// How long the service may take to write down what it did, after the play is over.
+const BOOKS_PATIENCE: Duration = Duration::from_secs(10);
+
+/// What was seen.
+#[derive(Debug, Default)]
+pub struct Facts {
+    /// When the first false release was due, microseconds since 1970.
+    pub zero_us: i64,
+    /// Every transaction of the play.
+    pub sent: Vec<Sent>,
+    /// Every block of both chains.
+    pub chronicle: Chronicle,
+}
+
+/// The first false release that landed.
+#[derive(Debug, Clone, Copy)]
+pub struct First {
+    /// Its block, and when it was seen.
+    pub head: Head,
+    /// When the first endpoint pushed that block's head to the service, microseconds since 1970.
+    pub pushed_us: i64,
+}
+
+impl Facts {
+    /// The first false release, if any landed.
+    #[must_use]
+    pub fn first(&self, world: &World, outcomes: &[Outcome]) -> Option<First> {
+        let height = outcomes
+            .iter()
+            .filter(|o| o.landed() && o.sent.actor != Actor::Honest && o.sent.side == Domain::Ethereum)
+            .filter(|o| o.sent.transfers.iter().any(|t| is_consumption(world, *t)))
+            .filter_map(|o| o.receipt.as_ref().map(|receipt| receipt.block_number))
+            .min()?;
+        let head = self.chronicle.head(Domain::Ethereum, height)?;
+        let pushed = |note: &crate::proxy::Note| match note.what {
+            What::Head { height: at, .. } if at == height => Some(note.at_us),
+            _ => None,
+        };
+        let pushed_us = world
+            .ethereum
+            .operators
+            .iter()
+            .flat_map(|proxy| proxy.notes().iter().filter_map(pushed).collect::<Vec<_>>())
+            .min()
+            .unwrap_or(head.seen_us);
+        Some(First { head, pushed_us })
+    }
+
+    /// The first trip of a side that closed its gate, from a height on.
+    #[must_use]
+    pub fn closing(&self, side: &Side, from: u64) -> Option<Tripped> {
+        let mut from = from;
+        loop {
+            let trip = self.chronicle.first_trip(side.deployed.domain, side.deployed.guard, from)?;
+            if trip.level == CLOSED {
+                return Some(trip);
+            }
+            from = trip.height + 1;
+        }
+    }
+
+    /// Everything that is told at the end.
+    ///
+    /// # Errors
+    /// When a node or the service does not answer.
+    pub async fn summary(&self, world: &World, service: &Service) -> Result<Summary> {
+        let outcomes = world.outcomes(&self.sent).await?;
+        let first = self.first(world, &outcomes);
+        let usd = |micro: u128| micro as f64 / 1e6;
+        let mut summary = Summary {
+            families: vec!["evm".to_owned()],
+            first_false_release_ts: first.map(|first| first.head.time),
+            lost_usd: usd(world.taken(&outcomes, Actor::Attacker)),
+            lost_without_us_usd: usd(world.scenario.lost_without_us),
+            siblings_lost_usd: usd(world.taken(&outcomes, Actor::Sibling)),
+            siblings_without_us_usd: usd(world.scenario.siblings_without_us),
+            false_halts: self.false_halts(world, first),
+            delayed: delayed(world, &outcomes),
+            attacks: attacks(world, &outcomes),
+            ..Summary::default()
+        };
+        let trips = world.sides().map(|side| self.closing(side, 0));
+        let incident = trips.iter().flatten().map(|trip| trip.incident).next();
+        summary.incident = incident.map(|id| format!("{id}"));
+        let books = match incident {
+            Some(id) => Some(read_books(service, id).await?),
+            None => None,
+        };
+        for (side, trip) in world.sides().into_iter().zip(trips) {
+            summary.contain.push(self.contained(side, first, trip, books.as_ref(), service).await?);
+        }
+        summary.steps = self.steps(first, service);
+        if let Some(id) = incident {
+            summary.replay_equal = replay(service, id).await?;
+        }
+        Ok(summary)
+    }
+
+    async fn contained(
+        &self,
+        side: &Side,
+        first: Option<First>,
+        trip: Option<Tripped>,
+        books: Option<&Value>,
+        service: &Service,
+    ) -> Result<Contained> {
+        let domain = side.deployed.domain;
+        let mut out = Contained {
+            chain: side.caip2(),
+            name: domain.name().to_owned(),
+            effect: "none".to_owned(),
+            ..Contained::default()
+        };
+        out.closed = side.closed().await?;
+        let (Some(first), Some(trip)) = (first, trip) else { return Ok(out) };
+        let base = self.chronicle.height_at(domain, first.head.seen_us).unwrap_or(trip.height);
+        let after = |at_us: i64, blocks: i64| After { ms: (at_us - first.head.seen_us) as f64 / 1e3, blocks };
+        let blocks_at = |at_us: i64| distance(base, self.chronicle.height_at(domain, at_us).unwrap_or(base));
+        out.landed_blocks_after = Some(distance(base, trip.height));
+        if let Some(at_us) = everywhere(side, first.pushed_us) {
+            out.observed_to_broadcast_ms = Some((at_us - first.pushed_us) as f64 / 1e3);
+            out.broadcast = Some(after(at_us, blocks_at(at_us)));
+        }
+        if let Some(head) = self.chronicle.head(domain, trip.height) {
+            out.landed = Some(after(head.seen_us, distance(base, trip.height)));
+        }
+        let confirmed = service.told.steps().into_iter().find(|line| {
+            line.step == Some(Step::Confirm) && line.field("chain") == out.chain && is_effect(&line.detail())
+        });
+        out.confirmed = confirmed.map(|line| after(line.at_us, blocks_at(line.at_us)));
+        out.effect = books.map_or_else(|| out.effect.clone(), |books| effect(books, &out.chain));
+        let later = self.sent.iter().filter(|sent| sent.actor != Actor::Honest && sent.side == domain);
+        let receipts = self.chronicle.receipts(domain, trip.height);
+        let later = later
+            .filter(|sent| {
+                receipts.iter().any(|r| r.transaction_hash == sent.hash && r.transaction_index > trip.index)
+            })
+            .count();
+        out.ahead_of = Some((trip.index + 1, later));
+        Ok(out)
+    }
+
+    /// When the service saw, proved and decided: the first line of each verb from the first false release on.
+    fn steps(&self, first: Option<First>, service: &Service) -> Vec<(&'static str, Option<After>)> {
+        let Some(first) = first else { return Vec::new() };
+        let told = service.told.steps();
+        let find = |step: Step| {
+            let line = told.iter().find(|line| line.step == Some(step) && line.at_us >= first.pushed_us)?;
+            let height = self.chronicle.height_at(Domain::Ethereum, line.at_us).unwrap_or(first.head.height);
+            let ms = (line.at_us - first.head.seen_us) as f64 / 1e3;
+            Some(After { ms, blocks: distance(first.head.height, height) })
+        };
+        vec![
+            ("observed", find(Step::Observe)),
+            ("verified", find(Step::Verify)),
+            ("decided", find(Step::Decide)),
+        ]
+    }
+
+    /// Closings before anything false had happened.
+    fn false_halts(&self, world: &World, first: Option<First>) -> u64 {
+        let limit = first.map_or(i64::MAX, |first| first.head.seen_us);
+        let early = |side: &&Side| {
+            let trip = self.closing(side, 0)?;
+            self.chronicle.head(side.deployed.domain, trip.height).filter(|head| head.seen_us < limit)
+        };
+        world.sides().iter().filter_map(early).count() as u64
+    }
+}
+
+/// When the bytes of a first trip were at every endpoint of a chain: the latest of the endpoints' first arrivals.
+#[must_use]
+pub fn everywhere(side: &Side, from_us: i64) -> Option<i64> {
+    let first = |proxy: &crate::proxy::Proxy| {
+        let notes = proxy.notes();
+        let arrivals = notes.iter().filter(|note| matches!(note.what, What::Submitted { .. }));
+        arrivals.map(|note| note.at_us).find(|at_us| *at_us >= from_us)
+    };
+    side.operators.iter().map(first).collect::<Option<Vec<_>>>()?.into_iter().max()
+}
+
+fn is_consumption(world: &World, index: usize) -> bool {
+    world.scenario.live.get(index).is_some_and(|transfer| transfer.kind == Kind::Process)
+}
+
+fn distance(from: u64, to: u64) -> i64 {
+    i64::try_from(i128::from(to) - i128::from(from)).unwrap_or(0)
+}
+
+/// Honest deliveries that found the gate closed, and their value.
+fn delayed(world: &World, outcomes: &[Outcome]) -> (usize, u128) {
+    let refused = outcomes.iter().filter(|o| o.sent.actor == Actor::Honest && !o.landed());
+    let transfers =
+        refused.flat_map(|o| &o.sent.transfers).filter_map(|index| world.scenario.live.get(*index));
+    transfers
+        .filter(|transfer| transfer.kind == Kind::Process)
+        .fold((0, 0), |(count, value), transfer| (count + 1, value + world.scenario.value(transfer)))
+}
+
+/// False releases that landed and that were refused.
+fn attacks(world: &World, outcomes: &[Outcome]) -> (usize, usize) {
+    outcomes.iter().filter(|o| o.sent.actor != Actor::Honest).fold((0, 0), |(landed, refused), outcome| {
+        let releases = outcome.sent.transfers.iter().filter(|t| is_consumption(world, **t)).count();
+        if outcome.landed() { (landed + releases, refused) } else { (landed, refused + releases) }
+    })
+}
+
+/// A line of the timeline that says that a gate is as tight as asked, not only that the trip is in a block.
+#[must_use]
+pub fn is_effect(detail: &str) -> bool {
+    let detail = detail.to_lowercase();
+    detail.contains("proven") || detail.contains("effective") || detail.contains("as tight as asked")
+}
+
+/// The service's own record of an incident, once both its gates are settled or it had its time.
+async fn read_books(service: &Service, incident: B256) -> Result<Value> {
+    let path = format!("/api/v1/incidents/{incident}");
+    let deadline = std::time::Instant::now() + BOOKS_PATIENCE;
+    loop {
+        match service.get(&path).await {
+            Ok(books) if settled(&books) || std::time::Instant::now() > deadline => return Ok(books),
+            Err(error) if std::time::Instant::now() > deadline => return Err(error),
+            _not_yet => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
+    }
+}
+
+fn actions(books: &Value) -> impl Iterator<Item = &Value> {
+    books.get("actions").and_then(Value::as_array).into_iter().flatten()
+}
+
+fn settled(books: &Value) -> bool {
+    let mut any = false;
+    actions(books).all(|action| {
+        any = true;
+        action.get("state").and_then(Value::as_str) == Some("effective")
+    }) && any
+}
+
+/// `proven`, `reported k/n`, or how far the action got.
+fn effect(books: &Value, chain: &str) -> String {
+    let here = actions(books).find(|action| action.get("chain").and_then(Value::as_str) == Some(chain));
+    let Some(action) = here else { return "none".to_owned() };
+    let text = |name: &str| action.get(name).and_then(Value::as_str).unwrap_or_default();
+    match (text("effect"), text("state")) {
+        ("", "effective") => "proven".to_owned(),
+        ("", state) => state.to_owned(),
+        (effect, _) => effect.to_owned(),
+    }
+}
+
+/// Asks the service's own command whether a fresh engine decides the same from the logged inputs.
+///
+/// # Errors
+/// When the command does not answer.
+pub async fn replay(service: &Service, incident: B256) -> Result<bool> {
+    let (code, text) = service.cli(&["replay", "--incident", &incident.to_string(), "--json"]).await?;
+    let said = text.lines().last().and_then(|line| serde_json::from_str::<Value>(line).ok());
+    let equal = said.as_ref().and_then(|value| value.get("equal")).and_then(Value::as_bool);
+    Ok(code == 0 && equal.unwrap_or(false))
+}

@@ -1,0 +1,348 @@
+//! `portcullis run` as a process of its own, with a configuration file as a stranger would write it.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use alloy::primitives::Address;
+use eyre::{Result, WrapErr, bail, eyre};
+use rustix::process::Signal;
+use serde_json::Value;
+use tokio::process::Command;
+
+use crate::lab::{Side, World, write_keystore};
+use crate::nodes::free_port;
+use crate::process::{Process, alive, signal};
+use crate::scenario::{Domain, Token};
+use crate::timeline::{Told, get_json};
+
+/// The bridge's name in the configuration; its key in the guards is the hash of it.
+pub const BRIDGE: &str = "nomad-demo";
+/// How long a polite end may take: the database writes its last checkpoint.
+const STOP_PATIENCE: Duration = Duration::from_secs(15);
+
+/// What a test may want otherwise.
+#[derive(Debug, Clone)]
+pub struct Tuning {
+    /// Closure of a halt, recorded seconds.
+    pub halt_secs: u64,
+    /// Closure of a hold, recorded seconds.
+    pub hold_secs: u64,
+    /// A silent endpoint is dark after so long, milliseconds.
+    pub silence_ms: u64,
+    /// How far automation may go.
+    pub mode: &'static str,
+    /// Variables of the service's environment.
+    pub env: Vec<(String, String)>,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Self { halt_secs: 6 * 3_600, hold_secs: 900, silence_ms: 4_000, mode: "halt", env: Vec::new() }
+    }
+}
+
+/// A running service.
+#[derive(Debug)]
+pub struct Service {
+    process: Process,
+    /// Everything it told, over all its lives.
+    pub told: Told,
+    /// Its configuration file.
+    pub config: PathBuf,
+    data: PathBuf,
+    log: PathBuf,
+    api: String,
+    env: Vec<(String, String)>,
+}
+
+impl Service {
+    /// Writes the configuration, starts the service, and waits until it says that it is healthy.
+    ///
+    /// # Errors
+    /// When it ends, or does not get healthy; the error holds its last words.
+    pub async fn start(world: &World, tuning: &Tuning) -> Result<Self> {
+        let port = free_port()?;
+        let config = write_config(world, tuning, port)?;
+        let data = world.dir.join("data");
+        let log = world.dir.join("service.log");
+        let told = Told::default();
+        let process = spawn(&config, &log, &told, &tuning.env)?;
+        let api = format!("http://127.0.0.1:{port}");
+        let mut service = Self { process, told, config, data, log, api, env: tuning.env.clone() };
+        service.healthy(Duration::from_secs(60)).await?;
+        Ok(service)
+    }
+
+    /// Where its API is.
+    #[must_use]
+    pub fn api(&self) -> &str {
+        &self.api
+    }
+
+    /// Its folder with journal, kill switches and the private database.
+    #[must_use]
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// Process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    /// Waits until it says that it is healthy.
+    ///
+    /// # Errors
+    /// When it ends, or takes longer than `patience`.
+    pub async fn healthy(&mut self, patience: Duration) -> Result<()> {
+        let deadline = Instant::now() + patience;
+        loop {
+            let answer = get_json(&format!("{}/healthz", self.api)).await;
+            let Err(why) = answer else { return Ok(()) };
+            if self.process.ended() {
+                bail!("the service ended:\n{}", self.told.tail(30));
+            }
+            if Instant::now() > deadline {
+                return Err(
+                    why.wrap_err(format!("the service does not get healthy:\n{}", self.told.tail(30)))
+                );
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+    }
+
+    /// Reads from its API.
+    ///
+    /// # Errors
+    /// When it does not answer with JSON.
+    pub async fn get(&self, path: &str) -> Result<Value> {
+        get_json(&format!("{}{path}", self.api)).await
+    }
+
+    /// `kill -9`. Its private database goes on without it, as it would on a real machine: the next life has to cope.
+    ///
+    /// # Errors
+    /// When it cannot be waited for.
+    pub async fn kill(&mut self) -> Result<()> {
+        self.process.kill().await
+    }
+
+    /// A new life after [`Service::kill`]: same configuration, same data.
+    ///
+    /// # Errors
+    /// As [`Service::start`].
+    pub async fn restart(&mut self) -> Result<()> {
+        self.process = spawn(&self.config, &self.log, &self.told, &self.env)?;
+        self.healthy(Duration::from_secs(60)).await
+    }
+
+    /// Asks it to end and waits.
+    ///
+    /// # Errors
+    /// When it cannot be waited for.
+    pub async fn stop(&mut self) -> Result<()> {
+        self.process.stop().await
+    }
+
+    /// Process id of its private database, where it has one.
+    #[must_use]
+    pub fn postgres(&self) -> Option<u32> {
+        find_postgres(&self.data)
+    }
+
+    /// Runs another command of the service's binary on the same configuration, and gives code and standard output.
+    ///
+    /// # Errors
+    /// When it does not start, or takes longer than a minute.
+    pub async fn cli(&self, args: &[&str]) -> Result<(i32, String)> {
+        let mut command = Command::new(crate::tools::portcullis()?);
+        command.args(args).arg("--config").arg(&self.config).kill_on_drop(true).stdin(Stdio::null());
+        environment(&mut command, &self.env);
+        let output = tokio::time::timeout(Duration::from_secs(60), command.output())
+            .await
+            .wrap_err_with(|| format!("portcullis {} takes too long", args.join(" ")))??;
+        let code = output.status.code().ok_or_else(|| eyre!("portcullis {} was killed", args.join(" ")))?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        if text.is_empty() && code != 0 {
+            bail!("portcullis {}: {}", args.join(" "), String::from_utf8_lossy(&output.stderr));
+        }
+        Ok((code, text))
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        self.process.end();
+        // After a kill the database has no parent: it ends here, by its id.
+        if let Some(pid) = self.postgres() {
+            signal(pid, Signal::INT);
+            let deadline = Instant::now() + Duration::from_secs(5);
+            while alive(pid) && Instant::now() < deadline {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        }
+    }
+}
+
+fn environment(command: &mut Command, env: &[(String, String)]) {
+    command.env_remove("DATABASE_URL").env_remove("RUST_LOG").envs(env.iter().cloned());
+}
+
+fn spawn(config: &Path, log: &Path, told: &Told, env: &[(String, String)]) -> Result<Process> {
+    let mut command = Command::new(crate::tools::portcullis()?);
+    command
+        .args(["run", "--log-format", "json", "--config"])
+        .arg(config)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    environment(&mut command, env);
+    let mut process = Process::spawn("portcullis", &mut command, STOP_PATIENCE)?;
+    let output = process.child().and_then(|child| child.stderr.take());
+    told.listen(output.ok_or_else(|| eyre!("the service has no output"))?, log)?;
+    Ok(process)
+}
+
+/// The first line of a `postmaster.pid` below the data folder, if that process is alive.
+fn find_postgres(data: &Path) -> Option<u32> {
+    let mut folders = vec![(data.to_path_buf(), 0)];
+    while let Some((folder, depth)) = folders.pop() {
+        if let Ok(text) = std::fs::read_to_string(folder.join("postmaster.pid")) {
+            let pid = text.lines().next()?.trim().parse().ok()?;
+            return alive(pid).then_some(pid);
+        }
+        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+            if depth < 3 && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                folders.push((entry.path(), depth + 1));
+            }
+        }
+    }
+    None
+}
+
+/// Writes the file that `portcullis run --config` reads.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn write_config(world: &World, tuning: &Tuning, port: u16) -> Result<PathBuf> {
+    open_folder(&world.dir)?;
+    if !world.dir.join("tripper.json").exists() {
+        write_keystore(&world.dir, "tripper.json", &world.crew.tripper)?;
+    }
+    let mut out = String::from(
+        "# Written by the demonstration. It is a complete configuration; try `portcullis check`.\n",
+    );
+    for side in world.sides() {
+        chain(&mut out, side, tuning)?;
+    }
+    bridge(&mut out, world, tuning)?;
+    let factor = world.factor;
+    write!(
+        out,
+        "\n[rules]\nquiet_secs = {}\n\n[[playbook]]\nid = \"hold\"\nclass = \"hold\"\nexpiry_secs = {}\n\n\
+         [[playbook]]\nid = \"halt\"\nclass = \"halt\"\nexpiry_secs = {}\n\
+         needs = {{ quorum = 2, inclusion = \"merkle_proved\", execution = \"proved\" }}\n\n\
+         [signers.default]\nkeystore = \"tripper.json\"\npassword_file = \"tripper.json.password\"\n\n\
+         [store]\ndata_dir = \"data\"\n\n[api]\nlisten = \"127.0.0.1:{port}\"\n",
+        factor.window(86_400),
+        factor.window(tuning.hold_secs),
+        factor.window(tuning.halt_secs),
+    )?;
+    let path = world.dir.join("portcullis.toml");
+    std::fs::write(&path, out).wrap_err_with(|| format!("cannot write {}", path.display()))?;
+    Ok(path)
+}
+
+/// The database runs as another user where this runs as root; it has to reach its folder.
+fn open_folder(dir: &Path) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o755))
+        .wrap_err("cannot open the play's folder")
+}
+
+fn chain(out: &mut String, side: &Side, tuning: &Tuning) -> Result<()> {
+    write!(
+        out,
+        "\n[[chain]]\nid = \"{}\"\nquorum = 2\nstart_height = {}\nblock_secs = 1\nstall_after_secs = 10\n\
+         silence_ms = {}\nfinality = {{ mode = \"depth\", safe_blocks = 6, final_blocks = 12 }}\nendpoints = [\n",
+        side.caip2(),
+        side.deployed.from_height,
+        tuning.silence_ms,
+    )?;
+    for proxy in &side.operators {
+        writeln!(
+            out,
+            "    {{ operator = \"{}\", http = \"{}\", ws = \"{}\" }},",
+            proxy.operator,
+            proxy.http(),
+            proxy.ws()
+        )?;
+    }
+    out.push_str("]\n");
+    Ok(())
+}
+
+fn bridge(out: &mut String, world: &World, tuning: &Tuning) -> Result<()> {
+    let factor = world.factor;
+    // Chain clocks count whole seconds: a played window may be seen one second shorter than it was.
+    let finality = factor.window(world.scenario.finality_secs).saturating_sub(1).max(1);
+    write!(out, "\n[[bridge]]\nid = \"{BRIDGE}\"\nfinality_secs = {finality}\nskew_secs = 2\n")?;
+    for side in world.sides() {
+        let here = &side.deployed;
+        write!(
+            out,
+            "\n[[bridge.side]]\nchain = \"{}\"\ndomain = {:#x}\n\
+             guard = {{ id = \"{}\", address = \"{}\", mode = \"{}\", max_secs = {} }}\n\n\
+             [[bridge.side.contracts]]\naddress = \"{}\"\n\
+             ignored = [\"TokenRegistered(address indexed token, bool isHome)\"]\nevents = [\n{}]\n",
+            side.caip2(),
+            here.domain.number(),
+            here.domain.name().to_lowercase(),
+            here.guard,
+            tuning.mode,
+            here.max_secs,
+            here.bridge,
+            EVENTS,
+        )?;
+    }
+    for domain in [Domain::Evmos, Domain::Milkomeda] {
+        let name = domain.name().to_lowercase();
+        write!(out, "\n[[bridge.unwatched]]\ndomain = {:#x}\nname = \"{name}\"\n", domain.number())?;
+    }
+    for (index, token) in world.scenario.tokens.iter().enumerate().filter(|(_, token)| token.declared) {
+        asset(out, world, index, token)?;
+    }
+    Ok(())
+}
+
+fn asset(out: &mut String, world: &World, index: usize, token: &Token) -> Result<()> {
+    write!(out, "\n[[bridge.asset]]\nname = \"{}\"\n", token.symbol)?;
+    if let Some(micro) = token.micro_usd {
+        writeln!(out, "price_usd = {}.{:06}", micro / 1_000_000, micro % 1_000_000)?;
+    }
+    out.push_str("forms = [\n");
+    for side in world.sides() {
+        let here = &side.deployed;
+        let address: Address = here.token(index)?;
+        writeln!(
+            out,
+            "    {{ domain = {:#x}, token = \"{address}\", decimals = {}, home = {} }},",
+            here.domain.number(),
+            token.decimals,
+            token.home == here.domain
+        )?;
+    }
+    out.push_str("]\n");
+    Ok(())
+}
+
+/// What the bridge's events mean.
+const EVENTS: &str = r#"    { kind = "lock", signature = "Deposited(uint32 indexed destination, uint256 indexed messageId, address indexed token, address sender, address recipient, uint256 amount)", fields = { remote = "destination", message_id = "messageId", asset = "token", amount = "amount", recipient = "recipient", sender = "sender" } },
+    { kind = "burn", signature = "Burned(uint32 indexed destination, uint256 indexed messageId, address indexed token, address sender, address recipient, uint256 amount)", fields = { remote = "destination", message_id = "messageId", asset = "token", amount = "amount", recipient = "recipient", sender = "sender" } },
+    { kind = "release", signature = "Released(uint32 indexed origin, uint256 indexed messageId, address indexed token, address recipient, uint256 amount)", fields = { remote = "origin", message_id = "messageId", asset = "token", amount = "amount", recipient = "recipient" } },
+    { kind = "mint", signature = "Minted(uint32 indexed origin, uint256 indexed messageId, address indexed token, address recipient, uint256 amount)", fields = { remote = "origin", message_id = "messageId", asset = "token", amount = "amount", recipient = "recipient" } },
+    { kind = "upgrade", signature = "Upgraded(bytes32 committedRoot)", fields = { value = "committedRoot" } },
+"#;
