@@ -31,15 +31,3 @@ pub use observation::{
 };
 pub use registry::{DuplicateSystem, Registry, System, Trust};
 pub use verdict::{Refutation, Undecided, Verdict, Verified};
-
-/// A registry with every proof system of this crate.
-#[must_use]
-pub fn standard_registry() -> Registry {
-    let mut registry = Registry::new();
-    let systems: [Box<dyn System>; 1] = [Box::new(evm::QuorumSystem)];
-    for system in systems {
-        // The names differ, as a test shows; the first of a name would stay.
-        let _distinct = registry.add(system);
-    }
-    registry
-}

@@ -3,9 +3,10 @@
 //! Borsh, because the bytes are stored, hashed and read again years later. Every list is bounded while it is
 //! read, not after.
 
-use std::io::{Error, ErrorKind, Read, Result};
-
-use borsh::{BorshDeserialize, BorshSerialize};
+use borsh::{
+    BorshDeserialize, BorshSerialize,
+    io::{Error, ErrorKind, Read, Result},
+};
 
 use super::{
     error::{EvmProofError, bounded, cut},

@@ -10,9 +10,8 @@ use alloy_eips::{
 use alloy_primitives::{Address, B256, Bytes, Log, U256, keccak256};
 use alloy_trie::{HashBuilder, KECCAK_EMPTY, Nibbles, TrieAccount, proof::ProofRetainer};
 use portcullis_verifier::{
-    BlockRef, ChainId, Claim, Evidence, OperatorId, Relation, Trust, Verdict, Verified,
+    BlockRef, ChainId, Claim, Evidence, OperatorId, Registry, Relation, Trust, Verdict, Verified,
     evm::{self, Anchor, Attestation, Nodes, Payload, QuorumEvidence, SealedHeader, log_digest},
-    standard_registry,
 };
 
 /// A trie with all its content, to prove from.
@@ -307,11 +306,18 @@ pub(crate) fn through_history(evidence: QuorumEvidence) -> QuorumEvidence {
     }
 }
 
-/// The verdict of the crate's registry.
+/// A registry with this family's system.
+pub(crate) fn registry() -> Registry {
+    let mut registry = Registry::new();
+    registry.add(Box::new(evm::QuorumSystem)).unwrap();
+    registry
+}
+
+/// The verdict that evidence gets by way of the registry.
 pub(crate) fn verdict(claim: &Claim, evidence: &QuorumEvidence) -> Verdict {
     verdict_of(claim, &evidence.to_evidence())
 }
 
 pub(crate) fn verdict_of(claim: &Claim, evidence: &Evidence) -> Verdict {
-    standard_registry().verify(claim, evidence, &trust())
+    registry().verify(claim, evidence, &trust())
 }

@@ -14,6 +14,7 @@
 
 mod bounds;
 mod fixture;
+mod goldens;
 mod headers;
 mod mainnet;
 mod mutation;

@@ -5,12 +5,11 @@ use portcullis_verifier::{
     Assurance, B256, BlockRef, ChainId, Claim, Execution, Inclusion, Quorum, Relation, Slug, Undecided,
     Verdict,
     evm::{Anchor, Nodes, Payload, QuorumEvidence, SYSTEM_NAME, system_name},
-    standard_registry,
 };
 
 use crate::fixture::{
     NOW, absent_account_payload, all_receipts, attested, chain_id, claimed, contract, descendants, emitted,
-    evidence, key, leading_receipts, not_emitted, slot_payload, state, state_absent, through_chain,
+    evidence, key, leading_receipts, not_emitted, registry, slot_payload, state, state_absent, through_chain,
     through_history, trust, verdict, verdict_of,
 };
 
@@ -28,7 +27,7 @@ fn bad_evidence(verdict: &Verdict) -> bool {
 
 #[test]
 fn the_registry_knows_the_system_by_its_name() {
-    assert_eq!(standard_registry().names().collect::<Vec<_>>(), [system_name()]);
+    assert_eq!(registry().names().collect::<Vec<_>>(), [system_name()]);
     assert_eq!(system_name().as_str(), SYSTEM_NAME);
     let claim = emitted(0, claimed().log_digest(0));
     let mut sent = evidence(all_receipts()).to_evidence();
@@ -314,7 +313,7 @@ fn freshness_is_a_floor_that_old_evidence_does_not_meet() {
     let floor = Assurance { age_secs: Some(60), ..Assurance::proved_under_quorum(2, 3) };
     let at = |now| {
         let trust = portcullis_verifier::Trust { now, ..trust() };
-        standard_registry().verify(&claim, &sent, &trust).proves(&floor)
+        registry().verify(&claim, &sent, &trust).proves(&floor)
     };
     assert!(at(NOW));
     assert!(!at(NOW + 13), "61 s old");

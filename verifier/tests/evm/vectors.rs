@@ -24,14 +24,25 @@ pub(crate) fn find(path: &str) -> Option<PathBuf> {
         return Some(full);
     }
     let message = format!(
-        "vectors '{path}' are missing under {}: they come from the public repositories named in its NOTICE.md; \
-         set PORTCULLIS_VECTORS to where they lie",
-        root.display()
+        "the vectors '{path}' are missing under {}. They are published in {}; put them there, or set \
+         PORTCULLIS_VECTORS to the folder that holds 'ethereum/'.",
+        root.display(),
+        source_of(path)
     );
     assert!(env::var("PORTCULLIS_REQUIRE_ALL").as_deref() != Ok("1"), "{message}");
-    // Written past the test harness's capture, so that a skipped check is seen even when all is green.
-    let _unread = writeln!(std::io::stderr(), "\nSKIPPED: {message}\n");
+    // Written past the test harness's capture and in one piece, so that a skipped check is seen when all is green.
+    let _unread = std::io::stderr().write_all(format!("\nSKIPPED: {message}\n").as_bytes());
     None
+}
+
+fn source_of(path: &str) -> &'static str {
+    if path.starts_with("ethereum/mainnet-21925176") {
+        "github.com/a16z/helios, tests/testdata/rpc"
+    } else if path.starts_with("ethereum/helios-mainnet-capella") {
+        "github.com/a16z/helios, ethereum/testdata"
+    } else {
+        "github.com/ethereum/execution-apis, tests"
+    }
 }
 
 /// A JSON file.
