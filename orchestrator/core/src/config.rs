@@ -2,6 +2,8 @@
 //!
 //! Addresses, domains and scopes are 32 bytes, left padded. Durations carry their unit. Numbers are integers.
 
+use std::collections::BTreeSet;
+
 use borsh::{BorshDeserialize, BorshSerialize};
 use portcullis_verifier::{ActionClass, Assurance, B256, BridgeId, ChainId, GroupId, OperatorId, Slug};
 use serde::{Deserialize, Serialize};
@@ -198,6 +200,96 @@ impl Default for Rules {
             waiting_bound_micro_usd: 1_000_000_000_000,
             quiet_secs: 86_400,
             evidence_wait_ms: 2_000,
+        }
+    }
+}
+
+/// Everything in a configuration that contradicts itself.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .problems.join("; "))]
+pub struct ConfigError {
+    /// One sentence each: what is wrong, and where.
+    pub problems: Vec<String>,
+}
+
+fn twice<T: Ord + Copy + core::fmt::Display>(
+    what: &str,
+    items: impl Iterator<Item = T>,
+    problems: &mut Vec<String>,
+) {
+    let mut seen = BTreeSet::new();
+    for item in items {
+        if !seen.insert(item) {
+            problems.push(format!("{what} {item} is there twice"));
+        }
+    }
+}
+
+impl EngineConfig {
+    /// Checks that the configuration does not contradict itself.
+    ///
+    /// # Errors
+    /// All contradictions at once.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let mut problems = Vec::new();
+        twice("chain", self.chains.iter().map(|c| c.id), &mut problems);
+        twice("bridge", self.bridges.iter().map(|b| b.id), &mut problems);
+        twice("target", self.targets.iter().map(|t| t.id), &mut problems);
+        twice("playbook", self.playbooks.iter().map(|p| p.id), &mut problems);
+        for chain in &self.chains {
+            let operators = chain.operators.len();
+            if chain.quorum == 0 || usize::from(chain.quorum) > operators.max(1) {
+                problems.push(format!(
+                    "chain {}: a quorum of {} among {operators} operators",
+                    chain.id, chain.quorum
+                ));
+            }
+        }
+        let chain_known = |id: &ChainId| self.chains.iter().any(|chain| chain.id == *id);
+        for bridge in &self.bridges {
+            bridge.validate(chain_known, &mut problems);
+        }
+        for target in &self.targets {
+            if !chain_known(&target.chain) {
+                problems.push(format!("target {}: chain {} is not configured", target.id, target.chain));
+            }
+            if !self.bridges.iter().any(|bridge| bridge.id == target.bridge) {
+                problems.push(format!("target {}: bridge {} is not configured", target.id, target.bridge));
+            }
+        }
+        for playbook in &self.playbooks {
+            for name in playbook.targets.iter().filter(|name| !self.targets.iter().any(|t| t.id == **name)) {
+                problems.push(format!("playbook {}: target {name} is not configured", playbook.id));
+            }
+        }
+        if problems.is_empty() { Ok(()) } else { Err(ConfigError { problems }) }
+    }
+}
+
+impl Bridge {
+    fn validate(&self, chain_known: impl Fn(&ChainId) -> bool, problems: &mut Vec<String>) {
+        let id = self.id;
+        let domains = self.sides.iter().map(|s| s.domain).chain(self.unwatched.iter().map(|u| u.domain));
+        twice(&format!("bridge {id}: domain"), domains, problems);
+        twice(&format!("bridge {id}: asset"), self.assets.iter().map(|a| a.name), problems);
+        for side in self.sides.iter().filter(|side| !chain_known(&side.chain)) {
+            problems.push(format!("bridge {id}: chain {} is not configured", side.chain));
+        }
+        let mut forms = BTreeSet::new();
+        for asset in &self.assets {
+            let name = asset.name;
+            for form in &asset.forms {
+                if !self.sides.iter().any(|side| side.domain == form.domain) {
+                    problems.push(format!("bridge {id}: asset {name}: domain {} has no side", form.domain));
+                }
+                if form.decimals > crate::limits::DECIMALS {
+                    problems
+                        .push(format!("bridge {id}: asset {name}: {} decimals are too many", form.decimals));
+                }
+                if !forms.insert((form.domain, form.asset)) {
+                    problems.push(format!("bridge {id}: asset {name}: token {} is there twice", form.asset));
+                }
+            }
         }
     }
 }

@@ -18,7 +18,10 @@ pub struct Input {
 }
 
 /// The kinds of input.
-#[expect(clippy::large_enum_variant, reason = "observations are nearly all inputs; boxing them would cost each an allocation")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "observations are nearly all inputs; boxing them would cost each an allocation"
+)]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, BorshSerialize, BorshDeserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Body {

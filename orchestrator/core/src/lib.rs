@@ -8,10 +8,27 @@
 //! **Architecture Invariant:** this crate is pure. Same configuration and same inputs give the same bytes: no
 //! clock (time is a field of the input), no randomness, no I/O, no map whose order is not its keys' order.
 
+mod clocks;
 pub mod config;
+pub mod detect;
 pub mod effect;
+pub mod engine;
+mod evidence;
+mod incident;
 pub mod input;
+mod ledger;
+pub mod limits;
+pub mod log;
+pub mod money;
+mod names;
+mod notice;
+mod plan;
+mod policy;
+mod signals;
+mod vault;
 
-pub use config::EngineConfig;
+pub use config::{ConfigError, EngineConfig};
+pub use detect::{Card, cards};
 pub use effect::{Effect, Effects};
+pub use engine::{ENGINE_VERSION, Engine, view};
 pub use input::{Body, Command, Input};

@@ -1,0 +1,154 @@
+//! The engine itself: one input in, its effects out.
+//!
+//! A step has four parts, in files of their own: taking the input in (`intake`), turning facts into signals
+//! (`judge`), deciding what to do about incidents (`decide`), and waking up again (`timers`). `view` shows the
+//! state to people and changes nothing.
+
+mod decide;
+mod intake;
+mod judge;
+mod timers;
+pub mod view;
+
+use std::collections::BTreeSet;
+
+use portcullis_verifier::{OperatorId, U256, codec::digest};
+
+use crate::{
+    clocks::Clocks,
+    config::{ConfigError, EngineConfig, Mode},
+    effect::Effects,
+    evidence::Book,
+    input::{Body, Input},
+    ledger::{Change, Ledger},
+    names::{ChainNo, Names},
+    notice::Notices,
+    plan::Gates,
+    signals::{Setting, Signals},
+    vault::Vaults,
+};
+
+/// Version of the engine's decisions. A log says which version decided; another version answers "another
+/// engine", not "unequal". Raised whenever the same inputs may give other effects.
+pub const ENGINE_VERSION: u32 = 1;
+
+/// The engine of one linked group. See the crate's documentation.
+#[derive(Debug)]
+pub struct Engine {
+    config: EngineConfig,
+    names: Names,
+    clocks: Clocks,
+    ledger: Ledger,
+    vaults: Vaults,
+    signals: Signals,
+    book: Book,
+    notices: Notices,
+    gates: Gates,
+    /// Operators that misbehave at the moment.
+    faulty: BTreeSet<(ChainNo, Option<OperatorId>)>,
+    now_ms: u64,
+    inputs: u64,
+    /// The deadline that the shell was given, shell time in milliseconds.
+    armed_ms: Option<u64>,
+    /// Something changed that may need an earlier deadline.
+    rearm: bool,
+    changes: Vec<Change>,
+}
+
+impl Engine {
+    /// Makes an engine. The shell then logs the same configuration as record 0 and steps it like any other input.
+    ///
+    /// # Errors
+    /// [`ConfigError`] lists everything in the configuration that contradicts itself.
+    pub fn new(config: EngineConfig) -> Result<Self, ConfigError> {
+        config.validate()?;
+        let seed = digest("portcullis.ledger.seed.v1", &config);
+        let mut engine = Self {
+            names: Names::default(),
+            clocks: Clocks::default(),
+            ledger: Ledger::new(U256::from_be_bytes(seed.0).as_limbs().first().copied().unwrap_or(0)),
+            vaults: Vaults::default(),
+            signals: Signals::default(),
+            book: Book::default(),
+            notices: Notices::default(),
+            gates: Gates::default(),
+            faulty: BTreeSet::new(),
+            now_ms: 0,
+            inputs: 0,
+            armed_ms: None,
+            rearm: false,
+            changes: Vec::new(),
+            config,
+        };
+        engine.configure();
+        Ok(engine)
+    }
+
+    /// Consumes one input and gives everything that it causes, in order. Never fails: what it cannot use it
+    /// counts or tells.
+    pub fn step(&mut self, input: &Input) -> Effects {
+        let mut effects = Effects::default();
+        self.now_ms = self.now_ms.max(input.at_ms);
+        self.inputs = self.inputs.saturating_add(1);
+        self.notices.begin_step();
+        match &input.body {
+            Body::Observed(observation) => self.observed(observation, &mut effects),
+            Body::Progress(progress) => self.progress(progress, &mut effects),
+            Body::SourceFailed { chain, operator, since_ms, detail } => {
+                self.source_failed(chain, operator.as_ref(), *since_ms, detail, &mut effects);
+            }
+            Body::SourceRecovered { chain } => self.source_recovered(chain, &mut effects),
+            Body::Proved { claim, verdict } => self.proved(*claim, verdict, &mut effects),
+            Body::Landed { action, outcome } => self.landed(*action, outcome),
+            Body::Gate(state) => self.gate(state),
+            Body::Price { asset, micro_usd, time } => {
+                if self.names.learn_price(*asset, *time, *micro_usd) {
+                    self.vaults.reprice(&self.names, Some(*asset));
+                }
+            }
+            Body::Tick => {}
+            Body::Command(command) => self.command(command, &mut effects),
+            Body::ConfigChanged(config) => self.config_changed(config, &mut effects),
+        }
+        if self.armed_ms.is_some_and(|at| at <= self.now_ms) {
+            self.wake(&mut effects);
+        }
+        if !self.signals.changed.is_empty() {
+            self.decide(&mut effects);
+        }
+        if self.rearm {
+            self.arm(&mut effects);
+        }
+        effects
+    }
+
+    /// The configuration in force.
+    #[must_use]
+    pub fn config(&self) -> &EngineConfig {
+        &self.config
+    }
+
+    fn setting(&self) -> Setting {
+        Setting { group: self.config.group, quiet_secs: self.config.rules.quiet_secs, now_ms: self.now_ms }
+    }
+
+    fn configure(&mut self) {
+        self.names.configure(&self.config);
+        for chain in &self.config.chains {
+            let Some(no) = self.names.chain(&chain.id) else { continue };
+            if let Some(clock) = self.clocks.get_mut(no) {
+                clock.stall_after_ms = chain.stall_after_secs.saturating_mul(1_000);
+            }
+        }
+        self.gates.retain(|name, _| self.config.targets.iter().any(|target| target.id == *name));
+        for target in &self.config.targets {
+            self.gates.entry(target.id).or_default();
+        }
+        self.rearm = true;
+    }
+
+    /// How far automation may go at a target now: as configured, unless a person changed it since.
+    fn mode_of(&self, target: &crate::config::Target) -> Mode {
+        self.gates.get(&target.id).and_then(|gate| gate.mode).unwrap_or(target.mode)
+    }
+}

@@ -1,0 +1,47 @@
+//! Bounds of the engine, each with its unit and reason.
+
+/// Live observations remembered of one message. A message has two; Nomad's most replayed one had 280. Beyond
+/// the bound the engine raises an alarm and counts, because the message is long since known to be broken.
+pub const LIVE_PER_MESSAGE: usize = 4_096;
+
+/// Messages remembered: what 32-bit record numbers reach, less the empty marker. At 200 bytes each this is
+/// 800 GB, so memory is the real bound; reaching the number is an alarm, never an eviction.
+pub const MESSAGES: usize = 4_294_967_294;
+
+/// Consumptions per chain whose block and raw digest are kept until final, so that a proof can be asked for when
+/// they turn out false later. Losing the oldest costs provability, not the verdict. About 7 MB per chain.
+pub const RECENT_PER_CHAIN: usize = 65_536;
+
+/// Signals that one `IncidentChange` carries. The engine keeps all; an effect that carried thousands each time
+/// would make the log grow with the square of an attack.
+pub const SIGNALS_PER_CHANGE: usize = 64;
+
+/// Proofs asked for at one time on behalf of one incident. One good proof suffices; four cover slow operators.
+pub const PROOFS_IN_FLIGHT: usize = 4;
+
+/// First pause before an undecided claim is put again, milliseconds; doubles each time.
+pub const RETRY_FIRST_MS: u64 = 250;
+
+/// Longest pause before an undecided claim is put again, milliseconds.
+pub const RETRY_LAST_MS: u64 = 60_000;
+
+/// A claim that nobody answered for so long is put again, milliseconds: the shell may have been restarted.
+pub const ANSWER_WAIT_MS: u64 = 10_000;
+
+/// Reasons that an action or a decision carries; each is a sentence for a person at night.
+pub const REASONS: usize = 8;
+
+/// Price points remembered per asset: eleven years of days, or three days of minutes.
+pub const PRICE_POINTS: usize = 4_096;
+
+/// Length of the flow window in minutes.
+pub const FLOW_WINDOW_MINUTES: u64 = 60;
+
+/// A quiet window is restarted by each occurrence, but after so many windows people are told again.
+pub const QUIET_WINDOWS_AT_MOST: u64 = 7;
+
+/// Longest detail of a signal, bytes.
+pub const DETAIL_BYTES: usize = 512;
+
+/// Decimals that an asset may have: ten to this power still fits 128 bits.
+pub const DECIMALS: u8 = 38;

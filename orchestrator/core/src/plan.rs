@@ -1,0 +1,200 @@
+//! From a playbook to actions: which gates, how tight, until when. Only ever tighter or longer.
+
+use std::collections::BTreeMap;
+
+use portcullis_verifier::{Action, ActionClass, ActionId, B256, IncidentId, Level, Slug};
+
+use crate::{
+    config::{Mode, Playbook, Target},
+    input::GateState,
+};
+
+/// What was asked of a gate last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Asked {
+    pub(crate) action: ActionId,
+    pub(crate) class: ActionClass,
+    pub(crate) level: Level,
+    pub(crate) until: u64,
+    pub(crate) until_height: u64,
+    pub(crate) generation: u32,
+    pub(crate) incident: IncidentId,
+    /// A proof, or as many operators as the chain allows, say that the gate is so tight.
+    pub(crate) effective: bool,
+    /// A person stopped it.
+    pub(crate) stopped: bool,
+    /// It failed on chain so many times in a row.
+    pub(crate) failures: u32,
+}
+
+/// What the engine knows of one gate.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Gate {
+    pub(crate) state: Option<GateState>,
+    pub(crate) asked: Option<Asked>,
+    /// The same for what a mode held back: proposed once, not at every step.
+    pub(crate) proposed: Option<Asked>,
+    /// How far automation may go, where a person changed it.
+    pub(crate) mode: Option<Mode>,
+    /// An action that failed on chain is asked again at this shell time, milliseconds.
+    pub(crate) again_ms: Option<u64>,
+}
+
+/// All gates by their target's name.
+pub(crate) type Gates = BTreeMap<Slug, Gate>;
+
+impl Gate {
+    /// Releases of the scope that are known of.
+    pub(crate) fn generation(&self) -> u32 {
+        self.state.as_ref().map_or(0, |state| state.generation)
+    }
+
+    /// True when the gate is known, or was asked, to be as tight until `at_least`.
+    fn covers(&self, level: Level, at_least: u64, now: u64, automatic: bool) -> bool {
+        let known = self.state.as_ref().is_some_and(|s| s.level >= level && s.until >= at_least);
+        let asked = if automatic { self.asked } else { self.proposed };
+        let asked = asked.is_some_and(|a| {
+            let live = a.until > now && a.generation == self.generation();
+            live && a.level >= level && (a.until >= at_least || a.stopped)
+        });
+        known || asked
+    }
+}
+
+/// How much a mode lets automation do.
+pub(crate) fn allowed(mode: Mode) -> ActionClass {
+    match mode {
+        Mode::Observe | Mode::Shadow | Mode::Advise => ActionClass::Notify,
+        Mode::Limit => ActionClass::Tighten,
+        Mode::Hold => ActionClass::Hold,
+        Mode::Halt => ActionClass::Halt,
+    }
+}
+
+/// How tight a class makes a gate.
+pub(crate) fn level_of(class: ActionClass) -> Level {
+    match class {
+        ActionClass::Notify => Level::Open,
+        ActionClass::Tighten => Level::Limited,
+        ActionClass::Hold | ActionClass::Halt => Level::Closed,
+    }
+}
+
+/// The moment of a plan, on the target's chain.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Now {
+    /// Chain time, seconds.
+    pub(crate) time: u64,
+    /// Last height delivered.
+    pub(crate) height: u64,
+}
+
+/// Why and on whose behalf.
+#[derive(Debug, Clone)]
+pub(crate) struct Order<'a> {
+    pub(crate) incident: IncidentId,
+    pub(crate) value_at_risk: u64,
+    pub(crate) reasons: &'a [String],
+    /// False when a person commands: modes bind automation, not people.
+    pub(crate) bound_by_mode: bool,
+}
+
+/// What to do at one target.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// It is as tight as asked for long enough.
+    Covered,
+    /// Do this.
+    Act(Action),
+    /// This would be done in a higher mode.
+    Withhold(Action, &'static str),
+}
+
+/// Plans one target for one class.
+///
+/// `until` is the chain's time plus the playbook's expiry, never more than the target grants at once and never
+/// less than what was asked before. While more than half of a closure is left, it is not asked for again: an
+/// attack of a thousand events would otherwise be a thousand transactions.
+pub(crate) fn step(
+    target: &Target,
+    gate: &Gate,
+    class: ActionClass,
+    expiry_secs: u64,
+    now: Now,
+    order: &Order<'_>,
+) -> Step {
+    let secs = expiry_secs.min(target.max_secs);
+    let level = level_of(class);
+    let mode = gate.mode.unwrap_or(target.mode);
+    let automatic = !order.bound_by_mode || class <= allowed(mode);
+    let enough = now.time.saturating_add(secs.checked_div(2).unwrap_or(0));
+    if gate.covers(level, enough, now.time, automatic) {
+        return Step::Covered;
+    }
+    let previous = gate.asked.filter(|a| a.level >= level && a.generation == gate.generation());
+    let until = now.time.saturating_add(secs).max(previous.map_or(0, |a| a.until));
+    let blocks = until.saturating_sub(now.time).div_ceil(target.block_secs.max(1));
+    let until_height = now.height.saturating_add(blocks).max(previous.map_or(0, |a| a.until_height));
+    let action = Action {
+        id: ActionId(B256::ZERO),
+        chain: target.chain,
+        target: target.address,
+        scope: target.scope,
+        level,
+        until,
+        until_height,
+        incident: order.incident,
+        generation: gate.generation(),
+        class,
+        value_at_risk_micro_usd: order.value_at_risk,
+        reasons: order.reasons.to_vec(),
+    }
+    .with_id();
+    if automatic {
+        return Step::Act(action);
+    }
+    let why = match mode {
+        Mode::Observe => "the target's mode is observe: watched and recorded only",
+        Mode::Shadow => "the target's mode is shadow: decided and simulated only",
+        Mode::Advise => "the target's mode is advise: proposed to people",
+        Mode::Limit => "the target's mode is limit: it may tighten, not close",
+        Mode::Hold | Mode::Halt => "the target's mode is hold: it may hold, not halt",
+    };
+    Step::Withhold(action, why)
+}
+
+/// The playbook that a target's mode still allows in place of a stronger one: the highest class at most as high
+/// as the mode, among those that apply to the target.
+pub(crate) fn weaker<'a>(
+    playbooks: &'a [Playbook],
+    target: &Target,
+    mode: Mode,
+    below: ActionClass,
+) -> Option<&'a Playbook> {
+    let most = allowed(mode);
+    let fits = playbooks.iter().filter(|p| {
+        p.class < below && p.class <= most && p.class > ActionClass::Notify && applies(p, target)
+    });
+    fits.max_by_key(|p| p.class)
+}
+
+/// True when a playbook covers a target.
+pub(crate) fn applies(playbook: &Playbook, target: &Target) -> bool {
+    playbook.targets.is_empty() || playbook.targets.contains(&target.id)
+}
+
+/// What is remembered of an action that was asked for.
+pub(crate) fn asked(action: &Action) -> Asked {
+    Asked {
+        action: action.id,
+        class: action.class,
+        level: action.level,
+        until: action.until,
+        until_height: action.until_height,
+        generation: action.generation,
+        incident: action.incident,
+        effective: false,
+        stopped: false,
+        failures: 0,
+    }
+}
