@@ -64,6 +64,19 @@ contract GateTroubleTest is GateFixture {
         yes(difficult.paused(), "so the gate does not open it");
     }
 
+    function test_a_target_that_says_only_afterwards_that_it_is_closed_stays_so() public {
+        difficult.setMood(Difficult.Mood.Shy);
+        vm.recordLogs();
+        trip(scope, 2, 1 hours);
+        Vm.Log[] memory logs = vm.getRecordedLogs();
+        eq(logs[1].topics[0], IGate.TargetClosed.selector, "closed");
+        (,, bool own) = abi.decode(logs[1].data, (IGate.Kind, bytes32, bool));
+        no(own || gate.targetsOf(scope)[0].ours, "but perhaps not by the gate");
+        vm.warp(block.timestamp + 10 hours);
+        gate.restore(scope);
+        yes(difficult.paused(), "so the gate does not open it");
+    }
+
     function test_a_failed_restoration_is_tried_again() public {
         trip(scope, 2, 1 hours);
         vm.warp(block.timestamp + 1 hours);

@@ -152,6 +152,8 @@ contract Difficult {
         Refuses,
         Lies,
         Silent,
+        /// Answers only when it is paused.
+        Shy,
         Greedy,
         Noisy
     }
@@ -176,7 +178,7 @@ contract Difficult {
     }
 
     function paused() external view returns (bool) {
-        if (mood == Mood.Silent) revert("who asks?");
+        if (mood == Mood.Silent || (mood == Mood.Shy && !_paused)) revert("who asks?");
         if (mood == Mood.Greedy) _burn();
         return _paused;
     }
