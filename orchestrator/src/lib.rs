@@ -2,4 +2,15 @@
 
 pub mod budget;
 pub mod config;
+pub mod confirm;
+pub mod contain;
+pub mod correlate;
+pub mod journal;
+pub mod killswitch;
+pub mod observe;
+pub mod persist;
+pub mod recover;
+pub mod service;
 pub mod store;
+pub mod telemetry;
+pub mod verify;

@@ -1,18 +1,29 @@
 //! The service: everything between a wired configuration and a graceful end.
 //!
 //! *Who is in the play.* The wiring gives [`Wired`]: engines' configurations, one set of adapters per chain, and the
-//! verifiers. `run` rebuilds each group's engine from its log, lets the adapters observe from where they were
-//! left, and joins the seven steps.
+//! verifiers. [`run`] takes each group's lease, brings its journal in, rebuilds its engine from its log, takes up what was
+//! left to do, lets the adapters observe from where they were left, and joins the seven steps: [`crate::observe`] →
+//! [`crate::verify`] → [`crate::correlate`] (where the engine also decides) → [`crate::contain`] →
+//! [`crate::confirm`] → [`crate::recover`]. A group that fails is started again from its log.
+
+mod group;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use portcullis_adapter::{Contain, Observe, Prove};
-use portcullis_core::EngineConfig;
-use portcullis_verifier::registry::Registry;
-use portcullis_verifier::{ChainId, OperatorId, Slug};
+use portcullis_core::{Command, EngineConfig};
+use portcullis_verifier::{ChainId, GroupId, OperatorId, Registry, Slug, keccak256};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+
+use crate::budget;
+use crate::store::Store;
+use crate::telemetry::{Heads, Status, now_ms};
+use group::Group;
 
 /// A checked configuration with everything that it names.
 pub struct Wired {
@@ -47,10 +58,184 @@ pub struct ChainWiring {
 
 /// What the service is told besides the configuration.
 pub struct Options {
-    /// Where journal and kill switches lie.
+    /// Where journal and kill switches lie. One process per folder.
     pub data_dir: PathBuf,
     /// Name of this log among those of the same group; two processes of one name take turns by lease.
     pub replica: Slug,
     /// Ends everything gracefully.
     pub stop: CancellationToken,
+    /// Shown by the API; kept up to date by the service.
+    pub status: Arc<Status>,
+    /// What people tell engines, by group; see [`commands`].
+    pub commands: mpsc::Receiver<(GroupId, Command)>,
+}
+
+/// A way to tell engines something, and its far end for [`Options`].
+#[must_use]
+pub fn commands() -> (mpsc::Sender<(GroupId, Command)>, mpsc::Receiver<(GroupId, Command)>) {
+    mpsc::channel(budget::CONTROL_QUEUE)
+}
+
+/// Why the service does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// The data directory.
+    #[error("PC-0281: the data directory {} cannot be used", path.display())]
+    DataDir {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Another process works there.
+    #[error("PC-0282: another process uses the data directory {}", path.display())]
+    InUse {
+        /// Which.
+        path: PathBuf,
+    },
+    /// A group stands on a chain that is not wired.
+    #[error("PC-0283: group {group} stands on {chain}, which is not configured")]
+    UnknownChain {
+        /// Which group.
+        group: GroupId,
+        /// Which chain.
+        chain: ChainId,
+    },
+}
+
+impl ServiceError {
+    /// The code under which the documentation explains it.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::DataDir { .. } => "PC-0281",
+            Self::InUse { .. } => "PC-0282",
+            Self::UnknownChain { .. } => "PC-0283",
+        }
+    }
+}
+
+/// Runs until told to stop. Everything that was consumed is durable when this returns.
+///
+/// # Errors
+/// Only what trying again does not help; everything else is reported by the status and tried again.
+pub async fn run(wired: Wired, store: Store, options: Options) -> Result<(), ServiceError> {
+    let Options { data_dir, replica, stop, status, commands } = options;
+    let _lock = lock(&data_dir)?;
+    let holder = holder_of(&data_dir);
+    for wiring in &wired.groups {
+        let config = &wiring.engine_config;
+        if let Some(chain) = config.chains.iter().find(|chain| !wired.chains.contains_key(&chain.id)) {
+            return Err(ServiceError::UnknownChain { group: config.group, chain: chain.id });
+        }
+    }
+    let chains = Arc::new(wired.chains);
+    let heads = Heads::new(chains.keys().copied());
+    let mut tasks = JoinSet::new();
+    let mut routes = BTreeMap::new();
+    for wiring in wired.groups {
+        let (sender, receiver) = mpsc::channel(budget::CONTROL_QUEUE);
+        routes.insert(wiring.engine_config.group, sender);
+        let group = Group {
+            config: wiring.engine_config,
+            chains: Arc::clone(&chains),
+            registry: Arc::clone(&wired.registry),
+            heads: heads.clone(),
+            store: store.clone(),
+            data_dir: data_dir.clone(),
+            replica,
+            holder: holder.clone(),
+            status: Arc::clone(&status),
+        };
+        tasks.spawn(group.keep_running(receiver, stop.clone()));
+    }
+    for contain in chains.values().filter_map(|wiring| wiring.contain.clone()) {
+        tasks.spawn(crate::observe::keep_warm(contain, heads.clone(), stop.clone()));
+    }
+    tasks.spawn(watch_database(store.clone(), Arc::clone(&status), stop.clone()));
+    tasks.spawn(route(commands, routes, stop.clone()));
+    while tasks.join_next().await.is_some() {}
+    store.close(budget::SHUTDOWN).await;
+    Ok(())
+}
+
+/// Brings people's commands to their groups.
+async fn route(
+    mut commands: mpsc::Receiver<(GroupId, Command)>,
+    routes: BTreeMap<GroupId, mpsc::Sender<Command>>,
+    stop: CancellationToken,
+) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            Some((group, command)) = commands.recv() => match routes.get(&group) {
+                Some(route) => drop(route.send(command).await),
+                None => tracing::warn!(%group, "a command for a group that does not exist"),
+            },
+            // Nobody can send any more.
+            else => return stop.cancelled().await,
+        }
+    }
+}
+
+/// Asks the database from time to time, so that its state is known while nothing is written.
+async fn watch_database(store: Store, status: Arc<Status>, stop: CancellationToken) {
+    let mut partitions_ms = 0;
+    loop {
+        match store.ping().await {
+            Ok(()) => {
+                status.database(None);
+                let now = now_ms();
+                if now.saturating_sub(partitions_ms) > 3_600_000 {
+                    match store.prepare_partitions(now).await {
+                        Ok(()) => partitions_ms = now,
+                        Err(error) => tracing::warn!(code = error.code(), %error, "partitions were not made"),
+                    }
+                }
+            }
+            Err(error) => status.database(Some(crate::persist::describe(&error))),
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(budget::LEASE_RENEW) => {}
+        }
+    }
+}
+
+/// One process per data directory: two would write one journal.
+fn lock(data_dir: &Path) -> Result<File, ServiceError> {
+    let fail = |source| ServiceError::DataDir { path: data_dir.to_path_buf(), source };
+    fs::create_dir_all(data_dir).map_err(fail)?;
+    let file = File::create(data_dir.join("lock")).map_err(fail)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(fs::TryLockError::WouldBlock) => Err(ServiceError::InUse { path: data_dir.to_path_buf() }),
+        Err(fs::TryLockError::Error(source)) => Err(fail(source)),
+    }
+}
+
+/// Name of this holder of leases: that of the machine and the data directory, so that a restart need not wait for its own lease.
+fn holder_of(data_dir: &Path) -> String {
+    let path = fs::canonicalize(data_dir).unwrap_or_else(|_| data_dir.to_path_buf());
+    let machine = ["/etc/machine-id", "/etc/hostname"].iter().find_map(|file| fs::read(file).ok()).unwrap_or_default();
+    let digest = keccak256([machine.as_slice(), path.as_os_str().as_encoded_bytes()].concat());
+    digest.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_process_per_data_directory_and_a_stable_holder() {
+        let folder = tempfile::tempdir().unwrap();
+        let held = lock(folder.path()).unwrap();
+        assert!(matches!(lock(folder.path()), Err(ServiceError::InUse { .. })));
+        drop(held);
+        assert!(lock(folder.path()).is_ok());
+        assert_eq!(holder_of(folder.path()), holder_of(folder.path()));
+        let other = tempfile::tempdir().unwrap();
+        assert_ne!(holder_of(folder.path()), holder_of(other.path()));
+    }
 }

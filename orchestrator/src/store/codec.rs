@@ -1,29 +1,9 @@
-//! The log's encoding, in one place for all who write or read records.
+//! Between the engine's encoding of records and the rows that hold them.
 
-use portcullis_core::{Body, Effects, Input};
-use portcullis_verifier::{B256, keccak256};
+use portcullis_core::log::{Record, decode_effects, decode_input};
+use portcullis_core::{Body, Input};
 
 use super::{LogRecord, Step, StoreError, convert::unreadable};
-
-const VERSION: u8 = 1;
-
-pub(crate) const ENGINE_VERSION: u32 = 1;
-
-pub(crate) fn encode_input(input: &Input) -> Result<Vec<u8>, StoreError> {
-    borsh::to_vec(&(VERSION, ENGINE_VERSION, input)).map_err(|e| unreadable("an input", e.to_string()))
-}
-
-pub(crate) fn encode_effects(effects: &Effects) -> Result<Vec<u8>, StoreError> {
-    borsh::to_vec(effects).map_err(|e| unreadable("effects", e.to_string()))
-}
-
-pub(crate) fn chain_head(previous: B256, seq: u64, encoded: &[u8]) -> B256 {
-    let mut buffer = Vec::with_capacity(encoded.len().saturating_add(40));
-    buffer.extend_from_slice(previous.as_slice());
-    buffer.extend_from_slice(&seq.to_be_bytes());
-    buffer.extend_from_slice(encoded);
-    keccak256(&buffer)
-}
 
 /// Kind of an input, for people.
 pub(crate) fn kind_of(input: &Input) -> &'static str {
@@ -42,12 +22,20 @@ pub(crate) fn kind_of(input: &Input) -> &'static str {
     }
 }
 
+/// Reads what a record holds.
+///
+/// # Errors
+/// [`StoreError::Unreadable`] when its bytes are not an input with effects of this version's encoding.
 pub(crate) fn step_of(record: LogRecord) -> Result<Step, StoreError> {
-    let (version, _engine, input): (u8, u32, Input) =
-        borsh::from_slice(&record.encoded).map_err(|e| unreadable("an input", e.to_string()))?;
-    if version != VERSION {
-        return Err(unreadable("an input", format!("version {version}")));
-    }
-    let effects = borsh::from_slice(&record.effects).map_err(|e| unreadable("effects", e.to_string()))?;
+    let at = |what: &'static str| move |error: portcullis_core::log::DecodeError| unreadable(what, error.to_string());
+    let (_engine, input) = decode_input(&record.encoded).map_err(at("an input of the log"))?;
+    let effects = decode_effects(&record.effects).map_err(at("effects of the log"))?;
     Ok(Step { record, input, effects })
+}
+
+/// As the engine's replay reads it.
+impl From<LogRecord> for Record {
+    fn from(record: LogRecord) -> Self {
+        Self { seq: record.seq, input: record.encoded, effects: record.effects, head: record.head }
+    }
 }

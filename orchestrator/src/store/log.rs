@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use portcullis_adapter::{Attempt, Cursor};
 use portcullis_core::config::Target;
+use portcullis_core::log::chain_head;
 use portcullis_verifier::{ActionId, ChainId};
 
 use super::convert::{name_of, to_b256, to_chain, to_i64, to_u32, to_u64, unreadable};
 use super::set::decode_cursor;
-use super::{LogEnd, LogName, LogRecord, Store, StoreError, codec};
+use super::{LogEnd, LogName, LogRecord, Store, StoreError};
 
 /// Records that one page of a log holds at most.
 const PAGE: i64 = 4_096;
@@ -242,7 +243,7 @@ impl Store {
 /// [`StoreError::Broken`] at the first record that does not.
 pub fn verify_chain(log: &LogName, mut end: LogEnd, records: &[LogRecord]) -> Result<LogEnd, StoreError> {
     for record in records {
-        let expected = codec::chain_head(end.head, end.next_seq, &record.encoded);
+        let expected = chain_head(end.head, end.next_seq, &record.encoded);
         if record.seq != end.next_seq || record.head != expected {
             return Err(StoreError::Broken {
                 group: log.group.to_string(),

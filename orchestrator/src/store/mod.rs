@@ -31,7 +31,7 @@ pub use log::verify_chain;
 pub use people::{BackgroundRow, EvidenceRow, TimelineRow};
 pub use set::{LogEnd, LogName, LogRecord, Signed, Step, WriteSet};
 
-pub(crate) use codec::{ENGINE_VERSION, chain_head, encode_effects, encode_input, step_of};
+pub(crate) use codec::step_of;
 
 use crate::budget;
 

@@ -1,0 +1,222 @@
+//! Confirm: whether what was sent has landed, and whether the gate is proven to be as tight as asked.
+//!
+//! Landing is what the quorum reports and only tells when to look; the effect, proven under a header of the chain,
+//! is what counts. A gate that somebody else closed as tightly is closed. An effect is watched until its block is
+//! final, because a reorganisation can take it away again.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use portcullis_adapter::{Attempt, Landing};
+use portcullis_verifier::{Action, BlockRef, ChainId, Claim, Verdict};
+
+use crate::budget;
+use crate::contain::Signer;
+use crate::persist::describe;
+use crate::service::ChainWiring;
+use crate::telemetry::Heads;
+use crate::verify::{Judge, Judged};
+
+/// An attempt in a block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// Which attempt.
+    pub attempt: Attempt,
+    /// In which block.
+    pub block: BlockRef,
+}
+
+/// What became known about an action.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Watch {
+    /// The gate is proven to be as tight as asked.
+    Effective {
+        /// The attempt that did it; none when somebody else's did.
+        landed: Option<Seen>,
+        /// What says so.
+        verdict: Verdict,
+    },
+    /// It landed and failed.
+    Reverted {
+        /// Which, and where.
+        seen: Seen,
+        /// For people.
+        why: String,
+    },
+    /// It landed and did not fail, yet the gate is proven not to be as tight as asked.
+    Ineffective {
+        /// Which, and where.
+        seen: Seen,
+        /// For people.
+        why: String,
+    },
+    /// None of them can ever land: their nonces are taken.
+    Replaced,
+    /// Nothing landed within the pace of the fee schedule.
+    NotLanded,
+}
+
+/// Confirms actions.
+#[derive(Clone)]
+pub struct Confirm {
+    /// Adapters.
+    pub chains: Arc<BTreeMap<ChainId, ChainWiring>>,
+    /// For the containing side of a chain.
+    pub signer: Signer,
+    /// Proves effects.
+    pub judge: Judge,
+    /// Wakes at heads.
+    pub heads: Heads,
+}
+
+/// Where all watched attempts are.
+struct Places {
+    included: Option<Seen>,
+    reverted: Option<(Seen, String)>,
+    replaced: usize,
+    known: usize,
+}
+
+impl Confirm {
+    /// Watches attempts until something is known, or until the fee should be raised.
+    pub async fn watch(&self, action: &Action, attempts: &[Attempt]) -> Watch {
+        let chain = action.chain;
+        let started = Instant::now();
+        let first_height = self.heads.get(chain).map_or(0, |head| head.height);
+        let mut follow = self.heads.follow(chain);
+        loop {
+            let places = self.places(attempts).await;
+            if let Some(seen) = places.included {
+                if let Some(known) = self.settle(action, seen).await {
+                    return known;
+                }
+            } else if let Some((seen, why)) = places.reverted {
+                // It may have failed because the gate was tight enough already.
+                return match self.effective_now(action).await {
+                    Some(verdict) => Watch::Effective { landed: None, verdict },
+                    None => Watch::Reverted { seen, why },
+                };
+            } else if !attempts.is_empty() && places.replaced == attempts.len() && places.known == attempts.len() {
+                return match self.effective_now(action).await {
+                    Some(verdict) => Watch::Effective { landed: None, verdict },
+                    None => Watch::Replaced,
+                };
+            }
+            let height = self.heads.get(chain).map_or(0, |head| head.height);
+            let heads_passed = height.saturating_sub(first_height) >= budget::BUMP_AFTER_HEADS;
+            if heads_passed || started.elapsed() >= budget::BUMP_AFTER {
+                return match self.effective_now(action).await {
+                    Some(verdict) => Watch::Effective { landed: None, verdict },
+                    None => Watch::NotLanded,
+                };
+            }
+            tokio::join!(follow.next(budget::LANDING_POLL), tokio::time::sleep(budget::LANDING_PACE));
+        }
+    }
+
+    /// Asks the quorum where each attempt is. One that nobody can tell is simply not known yet.
+    async fn places(&self, attempts: &[Attempt]) -> Places {
+        let mut places = Places { included: None, reverted: None, replaced: 0, known: 0 };
+        let answers = futures::future::join_all(attempts.iter().map(|attempt| async move {
+            let contain = self.signer.container(attempt.chain)?;
+            match contain.landing(attempt).await {
+                Ok(landing) => Some(landing),
+                Err(error) => {
+                    tracing::debug!(error = describe(&error), "where an attempt is could not be told");
+                    None
+                }
+            }
+        }))
+        .await;
+        for (attempt, landing) in attempts.iter().zip(answers) {
+            let Some(landing) = landing else { continue };
+            places.known = places.known.saturating_add(1);
+            match landing {
+                Landing::Pending => {}
+                Landing::Included(block) => places.included = Some(Seen { attempt: attempt.clone(), block }),
+                Landing::Reverted(block, why) => {
+                    places.reverted = Some((Seen { attempt: attempt.clone(), block }, why));
+                }
+                Landing::Replaced => places.replaced = places.replaced.saturating_add(1),
+            }
+        }
+        places
+    }
+
+    /// Proves the effect after the block that holds the attempt; none when it is undecided yet.
+    async fn settle(&self, action: &Action, seen: Seen) -> Option<Watch> {
+        let contain = self.signer.container(action.chain)?;
+        let claim = contain.effect(action, seen.block);
+        let judged = self.judge.judge(&claim, Some(action.incident)).await;
+        match judged.verdict {
+            verdict @ Verdict::Proven(_) => Some(Watch::Effective { landed: Some(seen), verdict }),
+            Verdict::Refuted(why, _) => {
+                Some(Watch::Ineffective { seen, why: format!("expected {}, found {}", why.expected, why.found) })
+            }
+            // The block may be older than what nodes keep, or have left the chain: the newest one tells as much.
+            Verdict::Undecided(_) => {
+                let verdict = self.effective_now(action).await?;
+                Some(Watch::Effective { landed: Some(seen), verdict })
+            }
+        }
+    }
+
+    /// Proves the effect after the newest block that the quorum agrees on; none unless it is proven.
+    async fn effective_now(&self, action: &Action) -> Option<Verdict> {
+        let (_, claim, judged) = self.look(action).await?;
+        if !matches!(judged.verdict, Verdict::Proven(_)) {
+            return None;
+        }
+        self.judge.record(&claim, Some(action.incident), &judged);
+        Some(judged.verdict)
+    }
+
+    /// Watches an effect until it is final; false when it is proven to be gone.
+    ///
+    /// Not knowing is neither: it looks again at the next head.
+    pub async fn keep(&self, action: &Action, attempts: &[Attempt]) -> bool {
+        let chain = action.chain;
+        let mut follow = self.heads.follow(chain);
+        // Height whose finality makes the effect final: where it was first proven, or where an attempt stands now.
+        let mut height: Option<u64> = None;
+        loop {
+            let head = self.heads.get(chain);
+            // Once its time has run out there is nothing left to lose.
+            if head.is_some_and(|head| head.time >= action.until && head.height >= action.until_height) {
+                return true;
+            }
+            let looked = self.look(action).await;
+            if let Some((block, claim, judged)) = looked {
+                match judged.verdict {
+                    Verdict::Proven(_) => {
+                        height.get_or_insert(block.height);
+                    }
+                    Verdict::Refuted(..) => {
+                        self.judge.record(&claim, Some(action.incident), &judged);
+                        return false;
+                    }
+                    Verdict::Undecided(_) => {}
+                }
+            }
+            if let (Some(head), Some(proven)) = (head, height)
+                && head.final_height >= proven
+            {
+                // A reorganisation may have moved it up, into a block that is not final yet.
+                match self.places(attempts).await.included {
+                    Some(seen) if seen.block.height > head.final_height => height = Some(seen.block.height),
+                    _ => return true,
+                }
+            }
+            tokio::join!(follow.next(budget::WARM_EVERY), tokio::time::sleep(budget::LANDING_PACE));
+        }
+    }
+
+    /// Judges the effect after the newest block that the quorum agrees on; none when there is no such block.
+    async fn look(&self, action: &Action) -> Option<(BlockRef, Claim, Judged)> {
+        let block = self.chains.get(&action.chain)?.prove.head().await.ok()?;
+        let claim = self.signer.container(action.chain)?.effect(action, block);
+        let judged = self.judge.weigh(&claim).await;
+        Some((block, claim, judged))
+    }
+}

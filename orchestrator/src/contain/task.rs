@@ -1,0 +1,324 @@
+//! One action, from its signed bytes until nothing more is to be done about it.
+
+use std::time::Duration;
+
+use portcullis_adapter::{Attempt, Broadcast};
+use portcullis_core::Body;
+use portcullis_core::input::Outcome;
+use portcullis_verifier::{Action, B256, Slug};
+use tokio_util::sync::CancellationToken;
+
+use super::{Shared, Signing};
+use crate::budget;
+use crate::confirm::{Seen, Watch};
+use crate::persist::{Dispatch, describe};
+use crate::store::BackgroundRow;
+use crate::store::people::AttemptRow;
+use crate::telemetry::{Note, Verb, now_ms};
+
+/// Drives one action.
+pub struct ActionTask {
+    shared: Shared,
+    action: Action,
+    playbook: Slug,
+    record: B256,
+    seen: Option<std::time::Instant>,
+    /// Everything that was signed and may still land, oldest first.
+    attempts: Vec<Attempt>,
+    /// What is sent next: the newest candidates.
+    next: Vec<Attempt>,
+    bump: u16,
+    pause: Duration,
+    effective: bool,
+    /// Why it was delayed last: the same reason is told once.
+    delay: Option<String>,
+    person: CancellationToken,
+}
+
+/// What to do after a step.
+enum Then {
+    /// Go on with what is signed, or sign when nothing is.
+    Again,
+    /// Nothing more is to be done.
+    Done,
+}
+
+impl ActionTask {
+    /// Takes over a durable action.
+    #[must_use]
+    pub fn new(shared: Shared, dispatch: Dispatch, person: CancellationToken) -> Self {
+        let Dispatch { action, playbook, record, seen, attempts, effective } = dispatch;
+        let bump = attempts.iter().map(|attempt| attempt.bump).max().unwrap_or(0);
+        let next: Vec<Attempt> = attempts.iter().filter(|attempt| attempt.bump == bump).cloned().collect();
+        let pause = budget::RETRY.0;
+        Self { shared, action, playbook, record, seen, attempts, next, bump, pause, effective, delay: None, person }
+    }
+
+    /// Runs until nothing more is to be done.
+    pub async fn run(mut self) {
+        let person = self.person.clone();
+        let stopped = tokio::select! {
+            () = self.drive() => false,
+            () = person.cancelled() => true,
+        };
+        if stopped {
+            self.report(Outcome::Stopped { detail: "a person said stop".to_owned() }).await;
+        }
+    }
+
+    async fn drive(&mut self) {
+        if self.effective && self.keep_watch().await {
+            return;
+        }
+        loop {
+            if self.is_over() {
+                self.expire();
+                return;
+            }
+            if !self.allowed().await {
+                continue;
+            }
+            if self.next.is_empty() && !self.sign().await {
+                self.rest().await;
+                continue;
+            }
+            self.send().await;
+            if matches!(self.watch().await, Then::Done) {
+                return;
+            }
+        }
+    }
+
+    /// True once the gate would ignore the action: its time has run out on the chain's own clock *and* height.
+    fn is_over(&self) -> bool {
+        self.shared.heads.get(self.action.chain).is_some_and(|head| {
+            head.time >= self.action.until && head.height >= self.action.until_height
+        })
+    }
+
+    /// Waits while a kill switch forbids the action; false when it had to wait.
+    async fn allowed(&self) -> bool {
+        let Some(forbidden) = self.shared.signer.forbids(self.action.chain, self.playbook).await else { return true };
+        self.stopped_by(&forbidden.scope, &forbidden.reason).await;
+        while !self.is_over() {
+            tokio::time::sleep(budget::KILL_SWITCH_POLL).await;
+            if self.shared.signer.forbids(self.action.chain, self.playbook).await.is_none() {
+                break;
+            }
+        }
+        false
+    }
+
+    async fn stopped_by(&self, scope: &str, reason: &str) {
+        let detail = format!("kill switch {scope}: {reason}");
+        self.note(Verb::Contain, format!("not sent: {detail}"));
+        self.report(Outcome::Stopped { detail }).await;
+    }
+
+    /// Signs at the present step of the fee schedule and makes the bytes durable; false when nothing may be sent.
+    async fn sign(&mut self) -> bool {
+        match self.shared.signer.sign(&self.action, self.playbook, self.record, self.bump).await {
+            Signing::Signed(fresh) => {
+                // Row before bytes.
+                if let Err(error) = self.shared.durable.attempts(&fresh).await {
+                    tracing::error!(code = error.code(), error = describe(&error), "attempts are not durable; not sent");
+                    return false;
+                }
+                for attempt in &fresh {
+                    if !self.attempts.iter().any(|known| known.hash == attempt.hash) {
+                        self.attempts.push(attempt.clone());
+                    }
+                }
+                let surplus = self.attempts.len().saturating_sub(budget::WATCHED_ATTEMPTS);
+                self.attempts.drain(..surplus);
+                self.next = fresh;
+                true
+            }
+            Signing::Forbidden(forbidden) => {
+                self.stopped_by(&forbidden.scope, &forbidden.reason).await;
+                false
+            }
+            Signing::NoSigner => {
+                self.delayed("no signer is configured for this chain: close this gate by hand".to_owned()).await;
+                false
+            }
+            Signing::Failed(why) => {
+                self.delayed(format!("not signed: {why}")).await;
+                false
+            }
+        }
+    }
+
+    /// Hands the newest candidates to every endpoint at once.
+    async fn send(&mut self) {
+        let Some(contain) = self.shared.signer.container(self.action.chain).cloned() else { return };
+        let sent_at_ms = now_ms();
+        let answers = futures::future::join_all(self.next.iter().map(|attempt| contain.broadcast(attempt))).await;
+        let (mut accepted, mut asked) = (0u16, 0u16);
+        for (attempt, broadcast) in self.next.iter().zip(&answers) {
+            let took = broadcast.replies.iter().filter(|reply| reply.accepted).count();
+            accepted = accepted.saturating_add(u16::try_from(took).unwrap_or(u16::MAX));
+            asked = asked.saturating_add(u16::try_from(broadcast.replies.len()).unwrap_or(u16::MAX));
+            self.put_attempt(attempt, "sent", String::new(), Some(broadcast.clone()), Some(sent_at_ms));
+        }
+        if let Some(seen) = self.seen.take() {
+            metrics::histogram!("portcullis_contain_observed_to_broadcast_seconds").record(seen.elapsed().as_secs_f64());
+        }
+        let fee = self.next.last().map_or(0, |attempt| attempt.fee);
+        let text = format!("handed to {asked} endpoints, {accepted} took it (step {} of the fees, {fee})", self.bump);
+        let note = Note::new(Verb::Contain, text)
+            .incident(self.action.incident)
+            .chain(self.action.chain)
+            .action(self.action.id)
+            .at_ms(sent_at_ms);
+        self.shared.background.note(note);
+        self.report(Outcome::Broadcast { accepted, asked }).await;
+        if accepted == 0 {
+            self.refused(&answers).await;
+        }
+    }
+
+    /// Nobody took it: what signing needs is read anew, and it is signed again.
+    async fn refused(&mut self, answers: &[Broadcast]) {
+        let said: Vec<&str> =
+            answers.iter().flat_map(|b| &b.replies).map(|reply| reply.detail.as_str()).take(4).collect();
+        self.delayed(format!("no endpoint took it: {}", said.join("; "))).await;
+        self.rest().await;
+        self.refresh().await;
+        self.next.clear();
+    }
+
+    /// Waits until something is known about what was sent.
+    async fn watch(&mut self) -> Then {
+        let seen = self.shared.confirm.watch(&self.action, &self.attempts).await;
+        match seen {
+            Watch::Effective { landed, verdict } => {
+                if let Some(Seen { attempt, block }) = &landed {
+                    self.put_attempt(attempt, "included", format!("in block {}", block.height), None, None);
+                    self.note_at(Verb::Confirm, "landed".to_owned(), block.height);
+                    self.report(Outcome::Landed { height: block.height, block_hash: block.hash }).await;
+                }
+                self.note(Verb::Confirm, "the gate is proven to be as tight as asked".to_owned());
+                self.report(Outcome::Effective { verdict }).await;
+                self.pause = budget::RETRY.0;
+                if self.keep_watch().await { Then::Done } else { Then::Again }
+            }
+            Watch::Reverted { seen, why } => {
+                self.put_attempt(&seen.attempt, "reverted", why.clone(), None, None);
+                self.attempts.retain(|attempt| attempt.hash != seen.attempt.hash);
+                self.note_at(Verb::Confirm, format!("failed: {why}"), seen.block.height);
+                self.report(Outcome::Reverted { detail: why }).await;
+                self.sign_anew().await
+            }
+            Watch::Ineffective { seen, why } => {
+                self.attempts.retain(|attempt| attempt.hash != seen.attempt.hash);
+                self.note_at(Verb::Confirm, format!("landed without effect: {why}"), seen.block.height);
+                self.delayed(format!("landed without effect: {why}")).await;
+                self.sign_anew().await
+            }
+            Watch::Replaced => {
+                for attempt in std::mem::take(&mut self.attempts) {
+                    self.put_attempt(&attempt, "replaced", String::new(), None, None);
+                }
+                self.note(Verb::Contain, "another transaction took the nonce; signing anew".to_owned());
+                self.refresh().await;
+                self.next.clear();
+                Then::Again
+            }
+            Watch::NotLanded => {
+                if self.bump < budget::BUMPS {
+                    self.bump = self.bump.saturating_add(1);
+                    self.refresh().await;
+                    self.next.clear();
+                }
+                Then::Again
+            }
+        }
+    }
+
+    async fn sign_anew(&mut self) -> Then {
+        self.rest().await;
+        self.refresh().await;
+        self.next.clear();
+        Then::Again
+    }
+
+    /// Watches an effect until it is final; false when it was lost again and the action has to go on.
+    async fn keep_watch(&mut self) -> bool {
+        if self.shared.confirm.keep(&self.action, &self.attempts).await {
+            return true;
+        }
+        self.note(Verb::Confirm, "the effect left the chain; containing again".to_owned());
+        self.report(Outcome::Reorged).await;
+        // The same bytes may land again; should their nonce be gone, they are signed anew.
+        self.refresh().await;
+        self.next = self.attempts.last().cloned().into_iter().collect();
+        false
+    }
+
+    async fn refresh(&self) {
+        if let Some(contain) = self.shared.signer.container(self.action.chain)
+            && let Err(error) = contain.warm().await
+        {
+            tracing::warn!(error = describe(&error), "nonces and fees could not be read; the last known ones stay");
+        }
+    }
+
+    async fn rest(&mut self) {
+        tokio::time::sleep(self.pause).await;
+        self.pause = budget::back_off(self.pause, budget::RETRY.1);
+    }
+
+    fn expire(&self) {
+        self.note(Verb::Contain, "its time ran out before it took effect".to_owned());
+        self.shared.background.put(BackgroundRow::Expired {
+            log: self.shared.background.log(),
+            action: self.action.id,
+            at_ms: now_ms(),
+        });
+    }
+
+    async fn delayed(&mut self, detail: String) {
+        if self.delay.as_ref() == Some(&detail) {
+            return;
+        }
+        self.delay = Some(detail.clone());
+        self.note(Verb::Contain, detail.clone());
+        self.report(Outcome::Delayed { detail }).await;
+    }
+
+    /// The engine's loop ends only with the group; then nobody needs the report.
+    async fn report(&self, outcome: Outcome) {
+        let _told = self.shared.engine.send(Body::Landed { action: self.action.id, outcome }).await;
+    }
+
+    fn note(&self, verb: Verb, detail: String) {
+        let note = Note::new(verb, detail).incident(self.action.incident).chain(self.action.chain);
+        self.shared.background.note(note.action(self.action.id));
+    }
+
+    fn note_at(&self, verb: Verb, detail: String, height: u64) {
+        let note = Note::new(verb, detail).incident(self.action.incident).chain(self.action.chain);
+        self.shared.background.note(note.action(self.action.id).height(height));
+    }
+
+    fn put_attempt(
+        &self,
+        attempt: &Attempt,
+        state: &'static str,
+        detail: String,
+        replies: Option<Broadcast>,
+        sent_at_ms: Option<u64>,
+    ) {
+        let (chain, hash) = (attempt.chain, attempt.hash);
+        self.shared.background.put(BackgroundRow::Attempt(AttemptRow {
+            chain,
+            hash,
+            state,
+            detail,
+            replies,
+            sent_at_ms,
+        }));
+    }
+}
+

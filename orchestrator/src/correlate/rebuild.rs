@@ -1,0 +1,184 @@
+//! From a log to a running engine: replayed, checked, and with a list of what was left to do.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use portcullis_core::config::EngineConfig;
+use portcullis_core::input::Outcome;
+use portcullis_core::log::encode_effects;
+use portcullis_core::{Body, Command, ENGINE_VERSION, Effect, Effects, Engine, Input};
+use portcullis_verifier::{Action, ActionId, B256, Claim, ClaimId, IncidentId, Slug, Verdict};
+
+use super::sources::Sources;
+use crate::store::{LogEnd, LogName, LogRecord, Store, StoreError, step_of, verify_chain};
+
+/// Why a log does not become an engine.
+#[derive(Debug, thiserror::Error)]
+pub enum RebuildError {
+    /// It cannot be read, or its chain of hashes does not hold.
+    #[error("PC-0271: the log cannot be read back")]
+    Store(#[source] StoreError),
+    /// The engine refuses the configuration.
+    #[error("PC-0272: the engine refuses its configuration: {0}")]
+    Config(String),
+    /// It does not begin with a configuration.
+    #[error("PC-0273: the log of {log} does not begin with a configuration")]
+    NoConfig {
+        /// Which log.
+        log: LogName,
+    },
+    /// The database says that the log ends elsewhere.
+    #[error("PC-0274: the log of {log} ends at {found}, and the database says {expected}")]
+    Cut {
+        /// Which log.
+        log: LogName,
+        /// By the table of logs.
+        expected: u64,
+        /// By the records themselves.
+        found: u64,
+    },
+}
+
+/// An action that is not known to be over.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OpenAction {
+    /// What was decided.
+    pub action: Action,
+    /// Playbook that allows it.
+    pub playbook: Slug,
+    /// Head of the log after the input that led to it.
+    pub record: B256,
+    /// True when it was proven to be in effect.
+    pub effective: bool,
+}
+
+/// What a log leaves behind, apart from the engine.
+#[derive(Debug, Default)]
+pub struct Leftover {
+    /// Claims without a decided verdict.
+    pub claims: BTreeMap<ClaimId, (Claim, IncidentId, u64)>,
+    /// Actions that no person stopped.
+    pub actions: BTreeMap<ActionId, OpenAction>,
+    /// Moments at which the engine wants to be woken, milliseconds since 1970.
+    pub deadlines: BTreeSet<u64>,
+    /// Which sources fail.
+    pub sources: Sources,
+    /// Moment of the last input.
+    pub last_at_ms: u64,
+}
+
+impl Leftover {
+    /// Takes in a consumed input with what it caused.
+    pub fn consumed(&mut self, input: &Input, effects: &Effects, head: B256) {
+        self.last_at_ms = self.last_at_ms.max(input.at_ms);
+        self.deadlines = self.deadlines.split_off(&input.at_ms.saturating_add(1));
+        self.sources.consumed(&input.body);
+        match &input.body {
+            Body::Proved { claim, verdict: Verdict::Proven(_) | Verdict::Refuted(..) } => {
+                self.claims.remove(claim);
+            }
+            Body::Landed { action, outcome } => match outcome {
+                Outcome::Effective { .. } => self.set_effective(*action, true),
+                Outcome::Reorged => self.set_effective(*action, false),
+                _ => {}
+            },
+            Body::Command(Command::Stop { action, .. }) => drop(self.actions.remove(action)),
+            Body::ConfigChanged(config) => self.sources.configure(&config.chains),
+            _ => {}
+        }
+        for effect in &effects.list {
+            self.caused(effect, head);
+        }
+    }
+
+    fn caused(&mut self, effect: &Effect, head: B256) {
+        match effect {
+            Effect::RequestEvidence { claim, incident, value_micro_usd } => {
+                self.claims.insert(claim.id(), (claim.clone(), *incident, *value_micro_usd));
+            }
+            Effect::Retract(change) => self.claims.retain(|_, (_, incident, _)| *incident != change.incident),
+            Effect::Contain(decision) => {
+                for action in &decision.actions {
+                    let open = OpenAction {
+                        action: action.clone(),
+                        playbook: decision.playbook,
+                        record: head,
+                        effective: false,
+                    };
+                    self.actions.entry(action.id).or_insert(open);
+                }
+            }
+            Effect::Deadline { at_ms } => {
+                self.deadlines.insert(*at_ms);
+            }
+            Effect::Open(_) | Effect::Upgrade(_) | Effect::Notify(_) => {}
+        }
+    }
+
+    fn set_effective(&mut self, action: ActionId, effective: bool) {
+        if let Some(open) = self.actions.get_mut(&action) {
+            open.effective = effective;
+        }
+    }
+}
+
+/// An engine as its log leaves it.
+#[derive(Debug)]
+pub struct Rebuilt {
+    /// The engine; none when the log is empty.
+    pub engine: Option<Engine>,
+    /// Its configuration by the log.
+    pub config: Option<EngineConfig>,
+    /// Where the log ends.
+    pub end: LogEnd,
+    /// What was left to do.
+    pub leftover: Leftover,
+}
+
+/// Replays a log into a fresh engine, checking the chain of hashes on the way.
+///
+/// # Errors
+/// When the log cannot be read, is broken, cut, or refused by the engine.
+pub async fn rebuild(store: &Store, log: &LogName) -> Result<Rebuilt, RebuildError> {
+    let expected = store.open_log(log).await.map_err(RebuildError::Store)?;
+    let mut rebuilt =
+        Rebuilt { engine: None, config: None, end: LogEnd::EMPTY, leftover: Leftover::default() };
+    let mut unequal = 0u64;
+    loop {
+        let page = store.log_page(log, rebuilt.end.next_seq).await.map_err(RebuildError::Store)?;
+        if page.is_empty() {
+            break;
+        }
+        rebuilt.end = verify_chain(log, rebuilt.end, &page).map_err(RebuildError::Store)?;
+        for record in page {
+            unequal = unequal.saturating_add(u64::from(!rebuilt.replay(log, record)?));
+        }
+        // A long log must not keep the other tasks of this thread from their work.
+        tokio::task::yield_now().await;
+    }
+    if rebuilt.end != expected {
+        return Err(RebuildError::Cut { log: *log, expected: expected.next_seq, found: rebuilt.end.next_seq });
+    }
+    if unequal > 0 {
+        tracing::warn!(code = "PC-0275", %log, unequal, "this engine decides differently on parts of the log");
+    }
+    Ok(rebuilt)
+}
+
+impl Rebuilt {
+    /// Replays one record; false when this engine decides differently.
+    fn replay(&mut self, log: &LogName, record: LogRecord) -> Result<bool, RebuildError> {
+        let step = step_of(record).map_err(RebuildError::Store)?;
+        if let Body::ConfigChanged(config) = &step.input.body {
+            self.config = Some((**config).clone());
+            if self.engine.is_none() {
+                let engine = Engine::new((**config).clone()).map_err(|e| RebuildError::Config(e.to_string()))?;
+                self.engine = Some(engine);
+            }
+        }
+        let Some(engine) = self.engine.as_mut() else { return Err(RebuildError::NoConfig { log: *log }) };
+        let effects = engine.step(&step.input);
+        // What was decided then is what was done: the rest is taken up from the log, not from today's engine.
+        self.leftover.consumed(&step.input, &step.effects, step.record.head);
+        Ok(encode_effects(&effects) == step.record.effects || step.record.engine_version != ENGINE_VERSION)
+    }
+}

@@ -1,0 +1,384 @@
+//! One group from lease to end: takes the lease, brings the journal in, rebuilds the engine, starts the steps.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use portcullis_adapter::Cursor;
+use portcullis_core::{Body, Command, Engine, EngineConfig};
+use portcullis_verifier::{ChainId, Registry, Slug};
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::ChainWiring;
+use crate::budget;
+use crate::confirm::Confirm;
+use crate::contain::{Lane, Shared, Signer};
+use crate::correlate::rebuild::{Leftover, RebuildError, Rebuilt, rebuild};
+use crate::correlate::{Beginning, Correlator, Outputs};
+use crate::killswitch::KillSwitches;
+use crate::observe::Watcher;
+use crate::persist::{Dispatch, Durable, DurableError, Writer, describe, reconcile};
+use crate::recover::GateWatch;
+use crate::store::{Lease, LogName, Store, StoreError};
+use crate::telemetry::{Background, Heads, Phase, Status, write_background};
+use crate::verify::{EvidenceQueue, Judge, Verifier};
+
+/// One group with everything that it needs to run.
+pub(super) struct Group {
+    pub(super) config: EngineConfig,
+    pub(super) chains: Arc<BTreeMap<ChainId, ChainWiring>>,
+    pub(super) registry: Arc<Registry>,
+    pub(super) heads: Heads,
+    pub(super) store: Store,
+    pub(super) data_dir: PathBuf,
+    pub(super) replica: Slug,
+    pub(super) holder: String,
+    pub(super) status: Arc<Status>,
+}
+
+/// Why a group has to be started again.
+#[derive(Debug, thiserror::Error)]
+enum GroupError {
+    #[error("PC-0291: the record cannot be used")]
+    Store(#[from] StoreError),
+    #[error("PC-0292: nothing can be made durable")]
+    Durable(#[from] DurableError),
+    #[error("PC-0293: the engine cannot be rebuilt")]
+    Rebuild(#[from] RebuildError),
+    #[error("PC-0294: another process took the lease")]
+    LeaseLost,
+    #[error("PC-0295: {0} ended by itself")]
+    StepEnded(&'static str),
+}
+
+impl Group {
+    /// Runs the group until told to stop; starts it again from its log when it fails.
+    pub(super) async fn keep_running(self, mut commands: mpsc::Receiver<Command>, stop: CancellationToken) {
+        let log = LogName { group: self.config.group, replica: self.replica };
+        let mut pause = budget::RETRY.0;
+        while !stop.is_cancelled() {
+            let started = std::time::Instant::now();
+            let Err(error) = self.run_once(log, &mut commands, &stop).await else { return };
+            let text = describe(&error);
+            tracing::error!(group = %log.group, error = text, "the group is started again from its log");
+            self.status.group(log.group, |group| {
+                group.phase = Phase::Failed;
+                group.error = Some(text);
+            });
+            if started.elapsed() > Duration::from_secs(60) {
+                pause = budget::RETRY.0;
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(pause) => {}
+            }
+            pause = budget::back_off(pause, budget::RETRY.1);
+        }
+    }
+
+    fn phase(&self, phase: Phase) {
+        self.status.group(self.config.group, |group| group.phase = phase);
+    }
+
+    async fn run_once(
+        &self,
+        log: LogName,
+        commands: &mut mpsc::Receiver<Command>,
+        stop: &CancellationToken,
+    ) -> Result<(), GroupError> {
+        self.phase(Phase::Starting);
+        let Some(lease) = self.wait_for_lease(log, stop).await? else { return Ok(()) };
+        self.store.prepare_partitions(crate::telemetry::now_ms()).await?;
+        self.store.register_gates(&log, &self.config.targets).await?;
+        self.store.warm().await;
+        let durable = Arc::new(Durable::open(
+            self.store.clone(),
+            log,
+            self.holder.clone(),
+            &self.data_dir,
+            Arc::clone(&self.status),
+        )?);
+        while durable.reconcile_one().await? {}
+        self.phase(Phase::Rebuilding);
+        let rebuilt = rebuild(&self.store, &log).await?;
+        let cursors = self.store.cursors(&log).await?;
+        let actions = self.open_actions(&rebuilt.leftover).await?;
+        let running = self.start(log, rebuilt, cursors, actions, durable, stop)?;
+        self.phase(Phase::Running);
+        let result = running.run(self.store.clone(), lease.clone(), commands, stop).await;
+        // Not getting through only means that the next holder waits until it has run out.
+        if let Err(error) = self.store.release_lease(&lease).await {
+            tracing::debug!(code = error.code(), %error, "the lease was not given back");
+        }
+        result
+    }
+
+    /// Waits for the lease; none when told to stop first.
+    async fn wait_for_lease(&self, log: LogName, stop: &CancellationToken) -> Result<Option<Lease>, GroupError> {
+        loop {
+            if let Some(lease) = self.store.take_lease(&log, &self.holder, budget::LEASE).await? {
+                return Ok(Some(lease));
+            }
+            self.phase(Phase::Standby);
+            tokio::select! {
+                () = stop.cancelled() => return Ok(None),
+                () = tokio::time::sleep(budget::LEASE_ASK) => {}
+            }
+        }
+    }
+
+    /// What the last run left to be contained, with what it had signed.
+    async fn open_actions(&self, leftover: &Leftover) -> Result<Vec<Dispatch>, GroupError> {
+        let mut dispatches = Vec::new();
+        for open in leftover.actions.values() {
+            dispatches.push(Dispatch {
+                action: open.action.clone(),
+                playbook: open.playbook,
+                record: open.record,
+                seen: None,
+                attempts: self.store.attempts(open.action.id).await?,
+                effective: open.effective,
+            });
+        }
+        Ok(dispatches)
+    }
+
+    /// Starts every step.
+    fn start(
+        &self,
+        log: LogName,
+        rebuilt: Rebuilt,
+        cursors: BTreeMap<ChainId, Cursor>,
+        actions: Vec<Dispatch>,
+        durable: Arc<Durable>,
+        stop: &CancellationToken,
+    ) -> Result<Running, GroupError> {
+        let child = stop.child_token();
+        let (background, rows) = Background::new(log);
+        let judge =
+            Judge::new(Arc::clone(&self.chains), Arc::clone(&self.registry), self.heads.clone(), background.clone());
+        let switches = Arc::new(KillSwitches::new(&self.data_dir, self.store.clone()));
+        let signer = Signer::new(Arc::clone(&self.chains), switches);
+        let (engine_in, control) = mpsc::channel(budget::CONTROL_QUEUE);
+        let (batch_in, batches) = mpsc::channel(budget::BATCH_QUEUE);
+        let (work_in, work) = mpsc::channel(budget::WRITER_QUEUE);
+        let (lane_in, dispatches) = mpsc::channel(budget::CONTROL_QUEUE.saturating_add(actions.len()));
+        let (stop_in, stops) = mpsc::channel(budget::CONTROL_QUEUE);
+        let (hurry, evidence) = (Arc::new(Notify::new()), EvidenceQueue::default());
+        let mut steps = JoinSet::new();
+
+        let Rebuilt { engine, config, end, leftover } = rebuilt;
+        let Leftover { claims, deadlines, mut sources, last_at_ms, .. } = leftover;
+        let (engine, first) = self.engine(engine, config)?;
+        sources.configure(&self.config.chains);
+        for (claim, incident, value) in claims.into_values() {
+            evidence.request(claim, incident, value);
+        }
+        for dispatch in actions {
+            // The queue is as long as there are actions.
+            let _room = lane_in.try_send(dispatch);
+        }
+        let lane = Lane { shared: self.shared(&signer, &durable, &judge, &engine_in, &background), dispatches, stops };
+        spawn(&mut steps, "contain", lane.run(child.clone()));
+        let verifier =
+            Verifier { judge, queue: evidence.clone(), engine: engine_in.clone(), status: Arc::clone(&self.status) };
+        spawn(&mut steps, "verify", verifier.run(child.clone()));
+        self.watch_chains(&mut steps, cursors, &batch_in, &engine_in, &child);
+        self.watch_gates(&mut steps, &engine_in, &background, &child);
+        spawn(&mut steps, "reconcile", reconcile(Arc::clone(&durable), child.clone()));
+
+        let (status, writer_status) = (Arc::clone(&self.status), Arc::clone(&self.status));
+        let writer =
+            Writer { durable: Arc::clone(&durable), work, hurry: Arc::clone(&hurry), lane: lane_in, status: writer_status };
+        let writer = tokio::spawn(writer.run());
+        let out = Outputs { writer: work_in, hurry, evidence, signer, stops: stop_in, background, status };
+        let beginning = Beginning { log, engine, end, deadlines, sources, last_at_ms };
+        let correlator = Correlator::new(beginning, out);
+        let correlator = tokio::spawn(correlator.run(first, control, batches, child.clone()));
+        let rows = tokio::spawn(write_background(self.store.clone(), rows, child.clone()));
+        Ok(Running { stop: child, steps, writer, correlator, rows, engine_in, durable })
+    }
+
+    /// The engine to go on with, and what it has to be told first: the configuration, where it is new.
+    fn engine(
+        &self,
+        engine: Option<Engine>,
+        logged: Option<EngineConfig>,
+    ) -> Result<(Engine, Vec<Body>), GroupError> {
+        let changed = || vec![Body::ConfigChanged(Box::new(self.config.clone()))];
+        match engine {
+            Some(engine) if logged.as_ref() == Some(&self.config) => Ok((engine, Vec::new())),
+            Some(engine) => Ok((engine, changed())),
+            None => {
+                let engine = Engine::new(self.config.clone()).map_err(|e| RebuildError::Config(e.to_string()))?;
+                Ok((engine, changed()))
+            }
+        }
+    }
+
+    fn shared(
+        &self,
+        signer: &Signer,
+        durable: &Arc<Durable>,
+        judge: &Judge,
+        engine: &mpsc::Sender<Body>,
+        background: &Background,
+    ) -> Shared {
+        let confirm = Confirm {
+            chains: Arc::clone(&self.chains),
+            signer: signer.clone(),
+            judge: judge.clone(),
+            heads: self.heads.clone(),
+        };
+        Shared {
+            signer: signer.clone(),
+            durable: Arc::clone(durable),
+            confirm,
+            heads: self.heads.clone(),
+            engine: engine.clone(),
+            background: background.clone(),
+            status: Arc::clone(&self.status),
+        }
+    }
+
+    fn watch_chains(
+        &self,
+        steps: &mut JoinSet<&'static str>,
+        mut cursors: BTreeMap<ChainId, Cursor>,
+        batches: &mpsc::Sender<portcullis_adapter::Batch>,
+        engine: &mpsc::Sender<Body>,
+        stop: &CancellationToken,
+    ) {
+        for chain in &self.config.chains {
+            let Some(wiring) = self.chains.get(&chain.id) else { continue };
+            let watcher = Watcher {
+                adapter: Arc::clone(&wiring.observe),
+                cursor: cursors.remove(&chain.id),
+                batches: batches.clone(),
+                engine: engine.clone(),
+                heads: self.heads.clone(),
+                status: Arc::clone(&self.status),
+            };
+            spawn(steps, "observe", watcher.run(stop.clone()));
+        }
+    }
+
+    fn watch_gates(
+        &self,
+        steps: &mut JoinSet<&'static str>,
+        engine: &mpsc::Sender<Body>,
+        background: &Background,
+        stop: &CancellationToken,
+    ) {
+        for target in &self.config.targets {
+            let Some(contain) = self.chains.get(&target.chain).and_then(|wiring| wiring.contain.clone()) else {
+                continue;
+            };
+            let watch = GateWatch {
+                target: target.clone(),
+                contain,
+                heads: self.heads.clone(),
+                engine: engine.clone(),
+                background: background.clone(),
+            };
+            spawn(steps, "recover", watch.run(stop.clone()));
+        }
+    }
+}
+
+fn spawn(steps: &mut JoinSet<&'static str>, name: &'static str, step: impl Future<Output = ()> + Send + 'static) {
+    steps.spawn(async move {
+        step.await;
+        name
+    });
+}
+
+/// A running group.
+struct Running {
+    stop: CancellationToken,
+    steps: JoinSet<&'static str>,
+    writer: tokio::task::JoinHandle<Result<(), DurableError>>,
+    correlator: tokio::task::JoinHandle<Result<(), crate::correlate::LoopError>>,
+    rows: tokio::task::JoinHandle<()>,
+    engine_in: mpsc::Sender<Body>,
+    durable: Arc<Durable>,
+}
+
+impl Running {
+    /// Runs until told to stop or until a step fails; ends every step in either case.
+    async fn run(
+        mut self,
+        store: Store,
+        lease: Lease,
+        commands: &mut mpsc::Receiver<Command>,
+        stop: &CancellationToken,
+    ) -> Result<(), GroupError> {
+        let result = self.supervise(&store, &lease, commands, stop).await;
+        self.finish().await;
+        result
+    }
+
+    async fn supervise(
+        &mut self,
+        store: &Store,
+        lease: &Lease,
+        commands: &mut mpsc::Receiver<Command>,
+        stop: &CancellationToken,
+    ) -> Result<(), GroupError> {
+        let mut renewal = tokio::time::interval(budget::LEASE_RENEW);
+        renewal.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let overtaken = self.durable.overtaken().clone();
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                () = overtaken.cancelled() => return Err(GroupError::LeaseLost),
+                ended = &mut self.writer => {
+                    return match ended {
+                        Ok(Err(error)) => Err(error.into()),
+                        _ => Err(GroupError::StepEnded("persist")),
+                    };
+                }
+                _ended = &mut self.correlator => return Err(GroupError::StepEnded("correlate")),
+                Some(ended) = self.steps.join_next() => {
+                    return Err(GroupError::StepEnded(ended.unwrap_or("a step")));
+                }
+                Some(command) = commands.recv() => {
+                    // The loop ends only with the group.
+                    let _told = self.engine_in.send(Body::Command(command)).await;
+                }
+                _ = renewal.tick() => match store.renew_lease(lease, budget::LEASE).await {
+                    Ok(true) => {}
+                    // Another process took it, or somebody cleared the table: take it anew, or stand by.
+                    Ok(false) => return Err(GroupError::LeaseLost),
+                    // A database that does not answer gives it to nobody else either.
+                    Err(error) => tracing::warn!(code = error.code(), %error, "the lease was not renewed"),
+                },
+            }
+        }
+    }
+
+    /// Ends every step: those that act first, then the loop, which hands over what it consumed, then the writer.
+    async fn finish(self) {
+        let Self { stop, mut steps, writer, correlator, rows, engine_in, durable: _ } = self;
+        stop.cancel();
+        drop(engine_in);
+        let aborts = [correlator.abort_handle(), writer.abort_handle(), rows.abort_handle()];
+        let graceful = async {
+            while steps.join_next().await.is_some() {}
+            if !correlator.is_finished() {
+                let _ended = correlator.await;
+            }
+            if !writer.is_finished() {
+                let _ended = writer.await;
+            }
+            let _ended = rows.await;
+        };
+        if tokio::time::timeout(budget::SHUTDOWN, graceful).await.is_err() {
+            tracing::warn!("a step did not end in time; what is durable is taken up by the next start");
+            aborts.iter().for_each(tokio::task::AbortHandle::abort);
+        }
+    }
+}
