@@ -80,6 +80,11 @@ pub struct Log {
     /// In which block.
     #[serde(with = "alloy::serde::quantity")]
     pub block_number: u64,
+    /// The same block by its hash.
+    pub block_hash: B256,
+    /// At which place of the block.
+    #[serde(with = "alloy::serde::quantity")]
+    pub log_index: u64,
     /// By which transaction.
     pub transaction_hash: B256,
 }
@@ -156,7 +161,16 @@ impl Rpc {
         self.call("eth_getTransactionReceipt", json!([hash])).await
     }
 
-    /// Logs of a contract in a range.
+    /// Every log of a contract from a height on.
+    ///
+    /// # Errors
+    /// As [`Rpc::call`].
+    pub async fn all_logs(&self, address: Address, from: u64) -> Result<Vec<Log>> {
+        let filter = json!({"address": address, "fromBlock": format!("{from:#x}"), "toBlock": "latest"});
+        self.call("eth_getLogs", json!([filter])).await
+    }
+
+    /// Logs of a contract with a first topic from a height on.
     ///
     /// # Errors
     /// As [`Rpc::call`].

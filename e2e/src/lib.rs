@@ -7,6 +7,7 @@
 //! tell what happened.
 
 pub mod actors;
+pub mod books;
 pub mod chain;
 pub mod clock;
 pub mod contracts;
@@ -24,4 +25,5 @@ pub mod screen;
 pub mod service;
 pub mod timeline;
 pub mod tools;
+pub mod trial;
 pub mod watch;

@@ -206,21 +206,11 @@ fn spawn(config: &Path, log: &Path, told: &Told, env: &[(String, String)]) -> Re
     Ok(process)
 }
 
-/// The first line of a `postmaster.pid` below the data folder, if that process is alive.
+/// The first line of the server's own file, if that process is alive.
 fn find_postgres(data: &Path) -> Option<u32> {
-    let mut folders = vec![(data.to_path_buf(), 0)];
-    while let Some((folder, depth)) = folders.pop() {
-        if let Ok(text) = std::fs::read_to_string(folder.join("postmaster.pid")) {
-            let pid = text.lines().next()?.trim().parse().ok()?;
-            return alive(pid).then_some(pid);
-        }
-        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
-            if depth < 3 && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                folders.push((entry.path(), depth + 1));
-            }
-        }
-    }
-    None
+    let text = std::fs::read_to_string(crate::books::find(data)?).ok()?;
+    let pid = text.lines().next()?.trim().parse().ok()?;
+    alive(pid).then_some(pid)
 }
 
 /// Writes the file that `portcullis run --config` reads.

@@ -249,7 +249,9 @@ fn actions(books: &Value) -> impl Iterator<Item = &Value> {
     books.get("actions").and_then(Value::as_array).into_iter().flatten()
 }
 
-fn settled(books: &Value) -> bool {
+/// Whether every action that an incident asked for is effective.
+#[must_use]
+pub fn settled(books: &Value) -> bool {
     let mut any = false;
     actions(books).all(|action| {
         any = true;
@@ -259,14 +261,33 @@ fn settled(books: &Value) -> bool {
 
 /// `proven`, `reported k/n`, or how far the action got.
 fn effect(books: &Value, chain: &str) -> String {
-    let here = actions(books).find(|action| action.get("chain").and_then(Value::as_str) == Some(chain));
-    let Some(action) = here else { return "none".to_owned() };
-    let text = |name: &str| action.get(name).and_then(Value::as_str).unwrap_or_default();
-    match (text("effect"), text("state")) {
-        ("", "effective") => "proven".to_owned(),
-        ("", state) => state.to_owned(),
-        (effect, _) => effect.to_owned(),
+    let text = |value: &Value, pointer: &str| {
+        value.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
+    };
+    let Some(action) = actions(books).find(|action| text(action, "/chain") == chain) else {
+        return "none".to_owned();
+    };
+    let state = text(action, "/state");
+    if state != "effective" {
+        return state;
     }
+    // What the gate's own state word was shown to be, the best of it.
+    let mut reported = None;
+    for evidence in books.get("evidence").and_then(Value::as_array).into_iter().flatten() {
+        let claim = evidence.pointer("/claim/state").or_else(|| evidence.pointer("/claim/State"));
+        let about = claim.is_some_and(|claim| text(claim, "/chain") == chain);
+        if !about || text(evidence, "/outcome") != "proven" {
+            continue;
+        }
+        if text(evidence, "/assurance/inclusion") == "merkle_proved" {
+            return "proven".to_owned();
+        }
+        let voices = |name: &str| {
+            evidence.pointer(&format!("/assurance/header/quorum/{name}")).and_then(Value::as_u64)
+        };
+        reported = Some((voices("agreeing").unwrap_or(0), voices("of").unwrap_or(0)));
+    }
+    reported.map_or(state, |(agreeing, of)| format!("reported {agreeing}/{of}"))
 }
 
 /// Asks the service's own command whether a fresh engine decides the same from the logged inputs.
@@ -278,4 +299,36 @@ pub async fn replay(service: &Service, incident: B256) -> Result<bool> {
     let said = text.lines().last().and_then(|line| serde_json::from_str::<Value>(line).ok());
     let equal = said.as_ref().and_then(|value| value.get("equal")).and_then(Value::as_bool);
     Ok(code == 0 && equal.unwrap_or(false))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn books(state: &str, inclusion: &str) -> Value {
+        json!({
+            "actions": [{"chain": "eip155:7", "state": state}],
+            "evidence": [
+                {"claim": {"emitted": {"chain": "eip155:7"}}, "outcome": "proven", "assurance": {"inclusion": "merkle_proved"}},
+                {"claim": {"state": {"chain": "eip155:7"}}, "outcome": "proven",
+                 "assurance": {"inclusion": inclusion, "header": {"quorum": {"agreeing": 2, "of": 3}}}},
+            ],
+        })
+    }
+
+    #[test]
+    fn an_effect_is_what_the_state_claim_rests_on() {
+        assert_eq!(effect(&books("effective", "merkle_proved"), "eip155:7"), "proven");
+        assert_eq!(effect(&books("effective", "reported"), "eip155:7"), "reported 2/3");
+        assert_eq!(effect(&books("landed", "merkle_proved"), "eip155:7"), "landed");
+        assert_eq!(effect(&books("effective", "merkle_proved"), "eip155:8"), "none");
+    }
+
+    #[test]
+    fn books_are_settled_when_every_action_is() {
+        assert!(settled(&books("effective", "reported")));
+        assert!(!settled(&books("sent", "reported")));
+        assert!(!settled(&json!({"actions": []})), "nothing is not everything");
+    }
 }

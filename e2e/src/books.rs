@@ -1,0 +1,120 @@
+//! The service's private database, read from outside: what was written, and nothing else.
+
+use std::path::Path;
+
+use alloy::primitives::B256;
+use eyre::{Result, WrapErr, eyre};
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{ConnectOptions, Connection, Row};
+
+/// A connection to the service's private database.
+#[derive(Debug)]
+pub struct Books {
+    connection: PgConnection,
+}
+
+/// An event as it was written down.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Observed {
+    /// CAIP-2.
+    pub chain: String,
+    /// Block.
+    pub block: B256,
+    /// Index of the log in the block.
+    pub log_index: i64,
+    /// `included`, `retracted`, …
+    pub status: String,
+}
+
+impl Books {
+    /// Connects to the private database of a data folder.
+    ///
+    /// # Errors
+    /// When none runs there.
+    pub async fn open(data: &Path) -> Result<Self> {
+        let file = find(data).ok_or_else(|| eyre!("no database runs in {}", data.display()))?;
+        let text = std::fs::read_to_string(&file)?;
+        // The server writes its socket's folder into the fifth line.
+        let socket = text.lines().nth(4).filter(|line| !line.is_empty());
+        let socket = socket.ok_or_else(|| eyre!("{} names no socket", file.display()))?;
+        let options = PgConnectOptions::new_without_pgpass()
+            .socket(socket)
+            .port(5432)
+            .username("portcullis")
+            .database("portcullis")
+            .disable_statement_logging();
+        let connection =
+            PgConnection::connect_with(&options).await.wrap_err("the database does not answer")?;
+        Ok(Self { connection })
+    }
+
+    /// Hashes of all signed attempts.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn attempts(&mut self) -> Result<Vec<B256>> {
+        let rows = sqlx::query("SELECT hash FROM attempts").fetch_all(&mut self.connection).await?;
+        rows.iter().map(|row| hash(row, "hash")).collect()
+    }
+
+    /// Events of bridges, each as often as it was written down.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn observed(&mut self) -> Result<Vec<Observed>> {
+        let query = "SELECT chain, block_hash, log_index, status FROM observations \
+                     WHERE kind IN ('transfer', 'admin', 'unmapped') ORDER BY seq";
+        let rows = sqlx::query(query).fetch_all(&mut self.connection).await?;
+        rows.iter()
+            .map(|row| {
+                Ok(Observed {
+                    chain: row.try_get("chain")?,
+                    block: hash(row, "block_hash")?,
+                    log_index: row.try_get("log_index")?,
+                    status: row.try_get("status")?,
+                })
+            })
+            .collect()
+    }
+
+    /// Everything told about faults of endpoints: the recorded views as text.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn faults(&mut self) -> Result<Vec<String>> {
+        let query = "SELECT view::text AS view FROM observations WHERE kind = 'fault' ORDER BY seq";
+        let rows = sqlx::query(query).fetch_all(&mut self.connection).await?;
+        rows.iter().map(|row| Ok(row.try_get("view")?)).collect()
+    }
+
+    /// A number, by a query that gives one.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn count(&mut self, query: &'static str) -> Result<i64> {
+        Ok(sqlx::query_scalar(query).fetch_one(&mut self.connection).await?)
+    }
+}
+
+fn hash(row: &sqlx::postgres::PgRow, column: &str) -> Result<B256> {
+    let bytes: Vec<u8> = row.try_get(column)?;
+    B256::try_from(bytes.as_slice()).wrap_err_with(|| format!("{column} is no hash"))
+}
+
+/// The file that a running server keeps, somewhere below a data folder.
+#[must_use]
+pub fn find(data: &Path) -> Option<std::path::PathBuf> {
+    let mut folders = vec![(data.to_path_buf(), 0)];
+    while let Some((folder, depth)) = folders.pop() {
+        let file = folder.join("postmaster.pid");
+        if file.is_file() {
+            return Some(file);
+        }
+        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+            if depth < 3 && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                folders.push((entry.path(), depth + 1));
+            }
+        }
+    }
+    None
+}
