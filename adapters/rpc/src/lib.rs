@@ -22,7 +22,7 @@ pub mod ws;
 pub use error::RpcError;
 pub use quorum::{Agreement, Split, Wait, quorum};
 pub use request::{Kind, Reply, ReplySize, RpcRequest};
-pub use stack::{Client, Jitter, Lane, Lanes, LaneSettings, broadcast, hedged};
+pub use stack::{Client, Jitter, Lane, LaneSettings, Lanes, broadcast, hedged};
 
 /// Installs the crypto provider once. Harmless when the program installed one already.
 pub fn install_crypto() {

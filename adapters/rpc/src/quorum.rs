@@ -171,15 +171,17 @@ mod tests {
         let split = quorum([says("a", 1), dark], 2, Wait::ForAll).await.unwrap_err();
         assert_eq!(split.failed.len(), 1);
         assert_eq!(split.groups, vec![(1, vec![name("a")])]);
-        let nobody = quorum(Vec::<(OperatorId, BoxFuture<'static, Result<u8, RpcError>>)>::new(), 0, Wait::ForAll);
+        let nobody =
+            quorum(Vec::<(OperatorId, BoxFuture<'static, Result<u8, RpcError>>)>::new(), 0, Wait::ForAll);
         assert!(nobody.await.is_err(), "a quorum of zero is not reached by silence");
     }
 
     #[tokio::test(start_paused = true)]
     async fn after_the_grace_the_slow_are_unheard() {
         let slow = (name("slow"), pending().boxed());
-        let agreed =
-            quorum([says("a", 1), slow, says("c", 1)], 2, Wait::Grace(Duration::from_millis(5))).await.unwrap();
+        let agreed = quorum([says("a", 1), slow, says("c", 1)], 2, Wait::Grace(Duration::from_millis(5)))
+            .await
+            .unwrap();
         assert_eq!(agreed.unheard, vec![name("slow")]);
     }
 }

@@ -108,7 +108,12 @@ impl Client {
     ///
     /// # Errors
     /// [`RpcError::Setup`] when no HTTP client can be made.
-    pub fn new(operator: OperatorId, url: Url, lane: Lane, settings: &LaneSettings) -> Result<Self, RpcError> {
+    pub fn new(
+        operator: OperatorId,
+        url: Url,
+        lane: Lane,
+        settings: &LaneSettings,
+    ) -> Result<Self, RpcError> {
         let transport = HttpTransport::new(url, settings.concurrency)?;
         let timeout = settings.timeout;
         let stack = ServiceBuilder::new()
@@ -153,7 +158,13 @@ impl Client {
     }
 }
 
-pub(crate) fn record(operator: OperatorId, lane: &'static str, method: &'static str, outcome: &'static str, took: Duration) {
+pub(crate) fn record(
+    operator: OperatorId,
+    lane: &'static str,
+    method: &'static str,
+    outcome: &'static str,
+    took: Duration,
+) {
     let operator = operator.as_str().to_owned();
     metrics::counter!(
         "portcullis_rpc_requests_total",
@@ -181,7 +192,8 @@ struct ReadRetry {
 
 impl ReadRetry {
     fn wait(&self, class: Class) -> Option<Duration> {
-        let doubled = self.settings.backoff.saturating_mul(1u32.checked_shl(self.attempt).unwrap_or(u32::MAX));
+        let doubled =
+            self.settings.backoff.saturating_mul(1u32.checked_shl(self.attempt).unwrap_or(u32::MAX));
         match class {
             Class::Transient => Some((self.settings.jitter)(self.attempt.saturating_add(1), doubled)),
             // Never sooner than asked.
@@ -196,7 +208,11 @@ impl ReadRetry {
 impl Policy<RpcRequest, Reply, RpcError> for ReadRetry {
     type Future = BoxFuture<'static, ()>;
 
-    fn retry(&mut self, request: &mut RpcRequest, result: &mut Result<Reply, RpcError>) -> Option<Self::Future> {
+    fn retry(
+        &mut self,
+        request: &mut RpcRequest,
+        result: &mut Result<Reply, RpcError>,
+    ) -> Option<Self::Future> {
         let error = result.as_ref().err()?;
         if request.kind != Kind::Read || self.attempt >= self.settings.retries {
             return None;
@@ -242,8 +258,12 @@ impl Lanes {
 }
 
 /// Hands one request to all clients at once and waits for every answer, each within its lane's bound.
-pub async fn broadcast(clients: &[Client], request: &RpcRequest) -> Vec<(OperatorId, Result<Reply, RpcError>)> {
-    let sends = clients.iter().map(|client| async { (client.operator(), client.call(request.clone()).await) });
+pub async fn broadcast(
+    clients: &[Client],
+    request: &RpcRequest,
+) -> Vec<(OperatorId, Result<Reply, RpcError>)> {
+    let sends =
+        clients.iter().map(|client| async { (client.operator(), client.call(request.clone()).await) });
     join_all(sends).await
 }
 

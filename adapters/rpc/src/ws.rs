@@ -156,7 +156,15 @@ pub async fn connect(
     let (pushes, outbox) = mpsc::channel(settings.pushes);
     let reason = Arc::new(OnceLock::new());
     let client = WsClient { operator, commands, reason: Arc::clone(&reason), answer: settings.answer };
-    let task = SocketTask { socket, inbox, pushes, settings, pending: BTreeMap::new(), next_id: 1, heard: Instant::now() };
+    let task = SocketTask {
+        socket,
+        inbox,
+        pushes,
+        settings,
+        pending: BTreeMap::new(),
+        next_id: 1,
+        heard: Instant::now(),
+    };
     tokio::spawn(async move {
         let why = task.run().await;
         tracing::debug!(%operator, %why, "push socket ended");
@@ -167,9 +175,9 @@ pub async fn connect(
 
 fn broken(error: tungstenite::Error) -> RpcError {
     match error {
-        tungstenite::Error::Capacity(tungstenite::error::CapacityError::MessageTooLong { max_size, .. }) => {
-            RpcError::Oversize { limit_bytes: max_size }
-        }
+        tungstenite::Error::Capacity(tungstenite::error::CapacityError::MessageTooLong {
+            max_size, ..
+        }) => RpcError::Oversize { limit_bytes: max_size },
         tungstenite::Error::Http(response) => {
             RpcError::Status { status: response.status().as_u16(), retry_after: None }
         }
@@ -242,7 +250,8 @@ impl SocketTask {
         let Some(params) = incoming.params else {
             return Err(RpcError::garbage("answer or push: neither id nor params is there"));
         };
-        let push = Push { subscription: name_of(&params.subscription), result: params.result, at: self.heard };
+        let push =
+            Push { subscription: name_of(&params.subscription), result: params.result, at: self.heard };
         self.pushes.try_send(push).map_err(|error| match error {
             // Waiting here would leave pings unanswered; dropping would hide a gap.
             mpsc::error::TrySendError::Full(_) => RpcError::Overrun(self.settings.pushes),

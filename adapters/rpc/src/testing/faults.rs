@@ -110,7 +110,9 @@ pub(super) async fn spoil(fault: Option<Fault>, request: &Value, mut message: Va
     match fault {
         None => {}
         Some(Fault::Error { code, message }) => {
-            return Outcome::Text(json!({"jsonrpc":"2.0","id":id,"error":{"code":code,"message":message}}).to_string());
+            return Outcome::Text(
+                json!({"jsonrpc":"2.0","id":id,"error":{"code":code,"message":message}}).to_string(),
+            );
         }
         Some(Fault::Status { status, retry_after }) => return Outcome::Status(status, retry_after),
         Some(Fault::Garbage) => return Outcome::Text("<html>busy</html>".to_owned()),

@@ -177,7 +177,9 @@ async fn serve_http(stream: TcpStream, shared: &Shared) -> io::Result<()> {
         let answer = forward(shared, &request).await?;
         match spoil(fault, &request, answer).await {
             Outcome::Text(text) => write_response(&mut writer, 200, None, &text).await?,
-            Outcome::Status(status, retry_after) => write_response(&mut writer, status, retry_after, "").await?,
+            Outcome::Status(status, retry_after) => {
+                write_response(&mut writer, status, retry_after, "").await?
+            }
             Outcome::Hangup => return Ok(()),
             Outcome::Never => core::future::pending::<()>().await,
         }
@@ -186,7 +188,8 @@ async fn serve_http(stream: TcpStream, shared: &Shared) -> io::Result<()> {
 }
 
 async fn forward(shared: &Shared, request: &Value) -> io::Result<Value> {
-    let response = shared.client.post(shared.http.as_str()).json(request).send().await.map_err(io::Error::other)?;
+    let response =
+        shared.client.post(shared.http.as_str()).json(request).send().await.map_err(io::Error::other)?;
     response.json().await.map_err(io::Error::other)
 }
 
@@ -313,8 +316,14 @@ fn answer(shared: &Arc<Shared>, request: Value, message: Value, outgoing: mpsc::
     });
 }
 
-fn push(shared: &Arc<Shared>, kinds: &BTreeMap<String, String>, message: Value, outgoing: mpsc::Sender<Option<String>>) {
-    let subscription = message.get("params").and_then(|params| params.get("subscription")).map(Value::to_string);
+fn push(
+    shared: &Arc<Shared>,
+    kinds: &BTreeMap<String, String>,
+    message: Value,
+    outgoing: mpsc::Sender<Option<String>>,
+) {
+    let subscription =
+        message.get("params").and_then(|params| params.get("subscription")).map(Value::to_string);
     let kind = subscription.and_then(|id| kinds.get(&id)).map_or("?", String::as_str);
     let method = format!("push:{kind}");
     let Some(fault) = shared.faults.take(&method) else {

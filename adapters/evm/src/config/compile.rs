@@ -1,0 +1,413 @@
+//! Checking a configuration: all mistakes at once, and a type that only a checked one can become.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use alloy::{
+    dyn_abi::{DynSolEvent, DynSolType, Specifier},
+    json_abi::Event,
+    primitives::Address,
+};
+use portcullis_verifier::{B256, U256};
+use url::Url;
+
+use super::{
+    Compiled, CompiledTarget, ConfigError, ConfigErrors, ConfigProblem, EventMapping, EvmConfig, FieldSource,
+    Finality, GateTarget, MappingKind, Submission, WatchedContract,
+};
+use crate::{
+    decode::{Decoder, MappedContract, MappedEvent, Meaning, Place},
+    limits,
+};
+
+/// Mistakes found so far.
+#[derive(Debug, Default)]
+struct Mistakes(Vec<ConfigError>);
+
+impl Mistakes {
+    fn add(&mut self, place: impl Into<String>, text: &str, problem: ConfigProblem, fix: impl Into<String>) {
+        let text = text.chars().take(200).collect();
+        self.0.push(ConfigError { place: place.into(), text, problem, fix: fix.into() });
+    }
+
+    fn range(&mut self, place: &str, value: u64, least: u64, most: u64) {
+        if !(least..=most).contains(&value) {
+            let problem = ConfigProblem::Range { least, most };
+            self.add(place, &value.to_string(), problem, format!("write a number from {least} to {most}"));
+        }
+    }
+}
+
+impl EvmConfig {
+    /// Checks everything and builds what the hot path uses.
+    ///
+    /// # Errors
+    /// All mistakes, each with its place, the offending text and a fix.
+    pub fn compile(self) -> Result<Compiled, ConfigErrors> {
+        let mut mistakes = Mistakes::default();
+        let chain_number = chain_number(&self, &mut mistakes);
+        check_endpoints(&self, &mut mistakes);
+        check_numbers(&self, &mut mistakes);
+        let decoder = Decoder { chain: self.chain, contracts: contracts(&self, &mut mistakes) };
+        let targets = targets(&self.targets, &mut mistakes);
+        if mistakes.0.is_empty() {
+            Ok(Compiled { chain_number, decoder, targets, config: self })
+        } else {
+            Err(ConfigErrors(mistakes.0))
+        }
+    }
+}
+
+fn chain_number(config: &EvmConfig, mistakes: &mut Mistakes) -> u64 {
+    let number = config.chain.reference().parse().ok().filter(|_| config.chain.namespace() == "eip155");
+    if number.is_none() {
+        let fix = "write eip155: and the chain's number, such as eip155:1";
+        mistakes.add("chain", config.chain.as_str(), ConfigProblem::NotThisFamily, fix);
+    }
+    number.unwrap_or_default()
+}
+
+fn check_scheme(place: String, url: &Url, allowed: &'static str, mistakes: &mut Mistakes) {
+    if !allowed.split(' ').any(|scheme| scheme == url.scheme()) {
+        let problem = ConfigProblem::Scheme { allowed };
+        mistakes.add(place, &portcullis_rpc::redacted(url), problem, "change the URL's scheme");
+    }
+}
+
+fn check_endpoints(config: &EvmConfig, mistakes: &mut Mistakes) {
+    let count = config.endpoints.len();
+    if count == 0 {
+        mistakes.add("endpoints", "", ConfigProblem::Empty, "name at least one endpoint, better three");
+    }
+    if count > limits::ENDPOINTS_MAX {
+        let most = u64::try_from(limits::ENDPOINTS_MAX).unwrap_or(u64::MAX);
+        let problem = ConfigProblem::Range { least: 1, most };
+        mistakes.add("endpoints", &count.to_string(), problem, "keep the most independent operators");
+    }
+    let mut seen = BTreeSet::new();
+    for (at, endpoint) in config.endpoints.iter().enumerate() {
+        check_scheme(format!("endpoints[{at}].http"), &endpoint.http, "http https", mistakes);
+        if let Some(ws) = &endpoint.ws {
+            check_scheme(format!("endpoints[{at}].ws"), ws, "ws wss", mistakes);
+        }
+        if !seen.insert(endpoint.operator) {
+            let fix = "give each operator once: two endpoints of one operator are one voice";
+            let place = format!("endpoints[{at}].operator");
+            mistakes.add(place, endpoint.operator.as_str(), ConfigProblem::Duplicate, fix);
+        }
+    }
+    match &config.submission {
+        Submission::Public if !config.targets.is_empty() && !config.endpoints.iter().any(|e| e.submit) => {
+            let fix = "set submit = true on an endpoint, or name private ones";
+            mistakes.add("submission", "public", ConfigProblem::Empty, fix);
+        }
+        Submission::Public => {}
+        Submission::Private(list) => {
+            if list.is_empty() {
+                mistakes.add(
+                    "submission.private",
+                    "",
+                    ConfigProblem::Empty,
+                    "name an endpoint, or use public",
+                );
+            }
+            for (at, endpoint) in list.iter().enumerate() {
+                check_scheme(
+                    format!("submission.private[{at}].http"),
+                    &endpoint.http,
+                    "http https",
+                    mistakes,
+                );
+            }
+        }
+    }
+}
+
+fn check_numbers(config: &EvmConfig, mistakes: &mut Mistakes) {
+    let operators = u64::try_from(config.endpoints.len()).unwrap_or(u64::MAX).max(1);
+    mistakes.range("quorum", u64::from(config.quorum), 1, operators);
+    mistakes.range("reorg_bound_blocks", config.reorg_bound_blocks, 1, limits::REORG_BOUND_MAX_BLOCKS);
+    let periods =
+        [("silence_ms", config.silence_ms), ("stall_ms", config.stall_ms), ("poll_ms", config.poll_ms)];
+    for (place, value) in periods {
+        mistakes.range(place, value, limits::PERIOD_MIN_MS, limits::PERIOD_MAX_MS);
+    }
+    mistakes.range("lag_blocks", config.lag_blocks, 1, limits::REORG_BOUND_MAX_BLOCKS);
+    if let Finality::Depth { safe_blocks, final_blocks } = config.finality {
+        mistakes.range("finality.depth.final_blocks", final_blocks, safe_blocks, u64::MAX);
+    }
+    let fees = &config.fees;
+    mistakes.range("fees.bump_bps", u64::from(fees.bump_bps), u64::from(limits::BUMP_MIN_BPS), 100_000);
+    mistakes.range("fees.bumps", u64::from(fees.bumps), 0, u64::from(limits::BUMPS_MAX));
+    mistakes.range("fees.gas_limit", fees.gas_limit, limits::GAS_LIMIT_MIN, limits::GAS_LIMIT_MAX);
+    let ordered = [
+        ("fees.fee_wei", fees.fee_wei, fees.fee_cap_wei),
+        ("fees.tip_floor_wei", fees.tip_floor_wei, fees.tip_ceiling_wei),
+        ("fees.tip_ceiling_wei", fees.tip_ceiling_wei, fees.fee_cap_wei),
+        ("fees.fee_cap_wei", fees.fee_cap_wei, u128::from(u64::MAX)),
+    ];
+    for (place, value, most) in ordered {
+        if value > most {
+            let most = u64::try_from(most).unwrap_or(u64::MAX);
+            let problem = ConfigProblem::Range { least: 0, most };
+            mistakes.add(place, &value.to_string(), problem, format!("write at most {most} wei"));
+        }
+    }
+}
+
+fn address(place: &str, text: &str, mistakes: &mut Mistakes) -> Option<Address> {
+    let Ok(address) = text.parse::<Address>() else {
+        mistakes.add(place, text, ConfigProblem::Address, "write 0x and 40 hex digits");
+        return None;
+    };
+    let digits = text.strip_prefix("0x").unwrap_or(text);
+    let one_case =
+        !digits.bytes().any(|b| b.is_ascii_uppercase()) || !digits.bytes().any(|b| b.is_ascii_lowercase());
+    let right = address.to_checksum(None);
+    if !one_case && right.strip_prefix("0x") != Some(digits) {
+        mistakes.add(
+            place,
+            text,
+            ConfigProblem::Checksum,
+            format!("check the address; its checksum form is {right}"),
+        );
+        return None;
+    }
+    Some(address)
+}
+
+fn number(place: &str, text: &str, mistakes: &mut Mistakes) -> Option<B256> {
+    let parsed = match text.strip_prefix("0x") {
+        Some(digits) if !digits.is_empty() => U256::from_str_radix(digits, 16).ok(),
+        Some(_) => None,
+        None if text.is_empty() => None,
+        None => U256::from_str_radix(text, 10).ok(),
+    };
+    if parsed.is_none() {
+        let fix = "write a decimal number, or 0x and up to 64 hex digits";
+        mistakes.add(place, text, ConfigProblem::Number, fix);
+    }
+    parsed.map(B256::from)
+}
+
+fn targets(list: &[GateTarget], mistakes: &mut Mistakes) -> Vec<CompiledTarget> {
+    let mut out: Vec<CompiledTarget> = Vec::new();
+    for (at, target) in list.iter().enumerate() {
+        let Some(address) = address(&format!("targets[{at}].address"), &target.address, mistakes) else {
+            continue;
+        };
+        if out.iter().any(|other| other.id == target.id) {
+            let place = format!("targets[{at}].id");
+            mistakes.add(
+                place,
+                target.id.as_str(),
+                ConfigProblem::Duplicate,
+                "give each target its own name",
+            );
+        }
+        out.push(CompiledTarget { id: target.id, address, kind: target.kind });
+    }
+    out
+}
+
+fn contracts(config: &EvmConfig, mistakes: &mut Mistakes) -> BTreeMap<Address, MappedContract> {
+    let mut out = BTreeMap::new();
+    for (at, contract) in config.contracts.iter().enumerate() {
+        let place = format!("contracts[{at}]");
+        let address = address(&format!("{place}.address"), &contract.address, mistakes);
+        let domain = number(&format!("{place}.domain"), &contract.domain, mistakes);
+        let events = events(&place, contract, mistakes);
+        let ignored = ignored(&place, contract, mistakes);
+        let (Some(address), Some(domain)) = (address, domain) else { continue };
+        let mapped = MappedContract { bridge: contract.bridge, domain, events, ignored };
+        if out.insert(address, mapped).is_some() {
+            let fix = "write one [[contracts]] per address, with all its mappings";
+            mistakes.add(format!("{place}.address"), &contract.address, ConfigProblem::Duplicate, fix);
+        }
+    }
+    out
+}
+
+fn parse_event(place: &str, text: &str, mistakes: &mut Mistakes) -> Option<(Event, DynSolEvent)> {
+    let fix = "write the event as Solidity does: Name(type indexed name, type name)";
+    let parsed = Event::parse(text.trim().trim_end_matches(';'));
+    let event = match parsed {
+        Ok(event) => event,
+        Err(error) => {
+            mistakes.add(place, text, ConfigProblem::Signature { detail: error.to_string() }, fix);
+            return None;
+        }
+    };
+    match event.resolve() {
+        Ok(resolved) => Some((event, resolved)),
+        Err(error) => {
+            mistakes.add(place, text, ConfigProblem::Signature { detail: error.to_string() }, fix);
+            None
+        }
+    }
+}
+
+fn ignored(place: &str, contract: &WatchedContract, mistakes: &mut Mistakes) -> BTreeSet<B256> {
+    let mut out = BTreeSet::new();
+    for (at, text) in contract.ignored.iter().enumerate() {
+        if let Some((event, _)) = parse_event(&format!("{place}.ignored[{at}]"), text, mistakes) {
+            out.insert(event.selector());
+        }
+    }
+    out
+}
+
+fn events(place: &str, contract: &WatchedContract, mistakes: &mut Mistakes) -> BTreeMap<B256, MappedEvent> {
+    let mut out = BTreeMap::new();
+    for (at, mapping) in contract.mappings.iter().enumerate() {
+        let place = format!("{place}.mappings[{at}]");
+        let signature = format!("{place}.signature");
+        let Some((abi, event)) = parse_event(&signature, &mapping.signature, mistakes) else { continue };
+        let fields = Fields { place: &place, abi: &abi, mapping };
+        let Some(meaning) = fields.meaning(mistakes) else { continue };
+        if out.insert(abi.selector(), MappedEvent { event, meaning }).is_some() {
+            let fix = "keep one of them; an event means one thing";
+            mistakes.add(signature, &mapping.signature, ConfigProblem::SameEvent, fix);
+        }
+    }
+    out
+}
+
+/// One mapping with its parsed event, while its fields are looked up.
+struct Fields<'a> {
+    place: &'a str,
+    abi: &'a Event,
+    mapping: &'a EventMapping,
+}
+
+impl Fields<'_> {
+    fn meaning(&self, mistakes: &mut Mistakes) -> Option<Meaning> {
+        let names = &self.mapping.fields;
+        match self.mapping.kind {
+            MappingKind::Transfer(kind) => {
+                self.refuse("value", names.value.as_ref(), mistakes);
+                // All are looked up before any is missed, so that every mistake is shown.
+                let remote = self.need("remote", names.remote.as_ref(), mistakes);
+                let message_id = self.need("message_id", names.message_id.as_ref(), mistakes);
+                let asset = self.need("asset", names.asset.as_ref(), mistakes);
+                let amount = self.need("amount", names.amount.as_ref(), mistakes);
+                let recipient = self.need("recipient", names.recipient.as_ref(), mistakes);
+                let sender = self.maybe("sender", names.sender.as_ref(), mistakes);
+                Some(Meaning::Transfer {
+                    kind,
+                    remote: remote?,
+                    message_id: message_id?,
+                    asset: asset?,
+                    amount: amount?,
+                    recipient: recipient?,
+                    sender: sender?,
+                })
+            }
+            MappingKind::Admin(kind) => {
+                let useless = [
+                    ("remote", &names.remote),
+                    ("message_id", &names.message_id),
+                    ("asset", &names.asset),
+                    ("amount", &names.amount),
+                    ("recipient", &names.recipient),
+                    ("sender", &names.sender),
+                ];
+                for (field, source) in useless {
+                    self.refuse(field, source.as_ref(), mistakes);
+                }
+                let value = self.maybe("value", names.value.as_ref(), mistakes);
+                Some(Meaning::Admin { kind, value: value? })
+            }
+        }
+    }
+
+    fn refuse(&self, field: &'static str, source: Option<&FieldSource>, mistakes: &mut Mistakes) {
+        if source.is_some() {
+            let problem = ConfigProblem::UselessField { field };
+            mistakes.add(format!("{}.fields.{field}", self.place), field, problem, "remove it");
+        }
+    }
+
+    fn maybe(
+        &self,
+        field: &'static str,
+        source: Option<&FieldSource>,
+        mistakes: &mut Mistakes,
+    ) -> Option<Option<Place>> {
+        match source {
+            None => Some(None),
+            some => self.need(field, some, mistakes).map(Some),
+        }
+    }
+
+    fn need(
+        &self,
+        field: &'static str,
+        source: Option<&FieldSource>,
+        mistakes: &mut Mistakes,
+    ) -> Option<Place> {
+        let place = format!("{}.fields.{field}", self.place);
+        match source {
+            None => {
+                let fix = format!("add {field} = \"<parameter name>\" to the mapping's fields");
+                mistakes.add(place, &self.mapping.signature, ConfigProblem::MissingField { field }, fix);
+                None
+            }
+            Some(FieldSource::Constant(constant)) if matches!(field, "remote" | "asset") => {
+                number(&place, &constant.constant, mistakes).map(Place::Constant)
+            }
+            Some(FieldSource::Constant(constant)) => {
+                let problem = ConfigProblem::ConstantField { field };
+                mistakes.add(place, &constant.constant, problem, "name a parameter of the signature");
+                None
+            }
+            Some(FieldSource::Parameter(name)) => self.parameter(&place, field, name, mistakes),
+        }
+    }
+
+    fn parameter(
+        &self,
+        place: &str,
+        field: &'static str,
+        name: &str,
+        mistakes: &mut Mistakes,
+    ) -> Option<Place> {
+        let found = self.abi.inputs.iter().position(|input| input.name == name);
+        let Some((at, input)) = found.and_then(|at| Some((at, self.abi.inputs.get(at)?))) else {
+            let names: Vec<&str> = self.abi.inputs.iter().map(|input| input.name.as_str()).collect();
+            let fix = format!("use one of: {}", names.join(", "));
+            mistakes.add(place, name, ConfigProblem::UnknownParameter, fix);
+            return None;
+        };
+        let ty = input.resolve().ok()?;
+        if !fits(field, &ty, input.indexed) {
+            let problem = ConfigProblem::ParameterType { field, found: input.ty.clone() };
+            mistakes.add(place, name, problem, type_fix(field));
+            return None;
+        }
+        let before = self.abi.inputs.iter().take(at).filter(|other| other.indexed == input.indexed).count();
+        Some(if input.indexed { Place::Indexed(before) } else { Place::Body(before) })
+    }
+}
+
+fn fits(field: &str, ty: &DynSolType, indexed: bool) -> bool {
+    match ty {
+        DynSolType::Uint(_) => true,
+        DynSolType::Int(_) => field != "amount",
+        DynSolType::Address | DynSolType::FixedBytes(_) | DynSolType::Bool => field != "amount",
+        // An indexed string is a hash already; comparing it to a plain one would compare different things.
+        DynSolType::Bytes | DynSolType::String => field != "amount" && !indexed,
+        _ => false,
+    }
+}
+
+fn type_fix(field: &str) -> &'static str {
+    if field == "amount" {
+        "name a parameter of an unsigned integer type"
+    } else {
+        "name a parameter that is a number, an address, fixed bytes, or unindexed bytes"
+    }
+}
+
+#[cfg(test)]
+#[path = "compile_tests.rs"]
+mod tests;

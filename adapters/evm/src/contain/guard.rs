@@ -1,0 +1,206 @@
+//! The interface of Guard and Gate, and the layout of a scope's word.
+//!
+//! The word of a scope lies at `keccak256(abi.encode(scope, 0))`. Least significant bits first: registered 0..8,
+//! hold 8..16, closed until 16..56, closed until height 56..96, limited until 96..136, limited until height
+//! 136..176, generation 176..208. Fixed by the contracts' documentation and tested on both sides.
+
+use alloy::sol;
+use portcullis_adapter::{Action, GateReport, Level};
+use portcullis_verifier::{B256, U256, keccak256};
+
+use crate::transport::Head;
+
+sol! {
+    #![sol(all_derives = true)]
+    #[allow(missing_docs)]
+    interface IBreaker {
+        struct TripRequest {
+            bytes32 scope;
+            uint8 level;
+            uint64 until;
+            uint64 untilHeight;
+            bytes32 incident;
+            bytes32 record;
+            uint32 generation;
+        }
+        struct ScopeState {
+            bool registered;
+            uint8 hold;
+            uint64 closedUntil;
+            uint64 closedUntilHeight;
+            uint64 limitedUntil;
+            uint64 limitedUntilHeight;
+            uint32 generation;
+        }
+        error InvalidLevel(uint8 level);
+        error ScopeUnregistered(bytes32 scope);
+        error NotTripper(address caller);
+        function trip(TripRequest calldata r) external returns (bool changed);
+        function stateOf(bytes32 scope) external view returns (ScopeState memory);
+        function isSealed() external view returns (bool);
+        function tripperOf(address account)
+            external view returns (bool active, uint32 budgetSeconds, uint32 leftSeconds);
+        function scopeOf(bytes32 bridge, uint8 direction, bytes32 corridor, bytes32 asset)
+            external view returns (bytes32);
+    }
+}
+
+/// The call that asks a gate to close.
+pub(crate) fn trip_call(action: &Action, record: B256) -> IBreaker::tripCall {
+    IBreaker::tripCall {
+        r: IBreaker::TripRequest {
+            scope: action.scope,
+            level: level_number(action.level),
+            until: action.until,
+            untilHeight: action.until_height,
+            incident: action.incident.0,
+            record,
+            generation: action.generation,
+        },
+    }
+}
+
+fn level_number(level: Level) -> u8 {
+    match level {
+        Level::Open => 0,
+        Level::Limited => 1,
+        Level::Closed => 2,
+    }
+}
+
+/// A field of a scope's word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Field {
+    /// Closed until this time, seconds since 1970.
+    ClosedUntil,
+    /// Closed below this height.
+    ClosedUntilHeight,
+    /// Limited until this time, seconds since 1970.
+    LimitedUntil,
+    /// Limited below this height.
+    LimitedUntilHeight,
+}
+
+/// Greatest value of a field: 40 bits.
+const FIELD_MAX: u64 = (1 << 40) - 1;
+
+impl Field {
+    fn shift(self) -> usize {
+        match self {
+            Self::ClosedUntil => 16,
+            Self::ClosedUntilHeight => 56,
+            Self::LimitedUntil => 96,
+            Self::LimitedUntilHeight => 136,
+        }
+    }
+
+    /// All bits of the field, in place.
+    #[must_use]
+    pub fn mask(self) -> U256 {
+        U256::from(FIELD_MAX) << self.shift()
+    }
+
+    /// A value in place; what does not fit is the greatest that does.
+    #[must_use]
+    pub fn place(self, value: u64) -> U256 {
+        U256::from(value.min(FIELD_MAX)) << self.shift()
+    }
+}
+
+/// Which field of the word shows that an action took effect: its time, or its height where no time is asked.
+#[must_use]
+pub fn effect_field(action: &Action) -> Field {
+    match (action.level, action.until) {
+        (Level::Closed, 0) => Field::ClosedUntilHeight,
+        (Level::Closed, _) => Field::ClosedUntil,
+        (Level::Limited | Level::Open, 0) => Field::LimitedUntilHeight,
+        (Level::Limited | Level::Open, _) => Field::LimitedUntil,
+    }
+}
+
+/// Where the word of a scope lies.
+#[must_use]
+pub fn scope_slot(scope: B256) -> B256 {
+    let mut preimage = [0u8; 64];
+    let (key, _slot_zero) = preimage.split_at_mut(32);
+    key.copy_from_slice(scope.as_slice());
+    keccak256(preimage)
+}
+
+/// A scope's word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ScopeWord(pub U256);
+
+impl ScopeWord {
+    /// Reads a field.
+    #[must_use]
+    pub fn get(self, field: Field) -> u64 {
+        ((self.0 & field.mask()) >> field.shift()).saturating_to()
+    }
+}
+
+/// The level at a block: the strictest of hold, closure and limitation; unregistered is closed. A level holds
+/// while time or height is below its bound.
+#[must_use]
+pub fn level_at(state: &IBreaker::ScopeState, time: u64, height: u64) -> Level {
+    if !state.registered || state.hold >= 2 || time < state.closedUntil || height < state.closedUntilHeight {
+        Level::Closed
+    } else if state.hold == 1 || time < state.limitedUntil || height < state.limitedUntilHeight {
+        Level::Limited
+    } else {
+        Level::Open
+    }
+}
+
+pub(crate) fn report(state: &IBreaker::ScopeState, head: &Head) -> GateReport {
+    GateReport {
+        block: head.block,
+        time: head.time,
+        registered: state.registered,
+        level: level_at(state, head.time, head.block.height),
+        until: state.closedUntil,
+        until_height: state.closedUntilHeight,
+        generation: state.generation,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state() -> IBreaker::ScopeState {
+        IBreaker::ScopeState {
+            registered: true,
+            hold: 0,
+            closedUntil: 100,
+            closedUntilHeight: 0,
+            limitedUntil: 200,
+            limitedUntilHeight: 50,
+            generation: 3,
+        }
+    }
+
+    #[test]
+    fn closed_runs_out_into_limited_and_limited_into_open_by_time_and_height() {
+        assert_eq!(level_at(&state(), 99, 60), Level::Closed);
+        assert_eq!(level_at(&state(), 100, 60), Level::Limited);
+        assert_eq!(
+            level_at(&state(), 200, 49),
+            Level::Limited,
+            "a chain that stood still does not wake up open"
+        );
+        assert_eq!(level_at(&state(), 200, 50), Level::Open);
+        assert_eq!(level_at(&IBreaker::ScopeState { hold: 2, ..state() }, 999, 999), Level::Closed);
+        assert_eq!(level_at(&IBreaker::ScopeState { registered: false, ..state() }, 999, 999), Level::Closed);
+    }
+
+    #[test]
+    fn fields_stand_where_the_contract_packs_them() {
+        let word = Field::ClosedUntil.place(7) | Field::LimitedUntilHeight.place(9) | U256::from(1);
+        let word = ScopeWord(word);
+        assert_eq!(word.get(Field::ClosedUntil), 7);
+        assert_eq!(word.get(Field::LimitedUntilHeight), 9);
+        assert_eq!(word.get(Field::ClosedUntilHeight), 0);
+        assert_eq!(ScopeWord(Field::ClosedUntil.place(u64::MAX)).get(Field::ClosedUntilHeight), 0);
+    }
+}

@@ -1,0 +1,83 @@
+//! Where an attempt is, as the quorum says.
+
+use alloy::{
+    primitives::{Address, B256, U64},
+    rpc::types::TransactionReceipt,
+};
+use portcullis_adapter::{AdapterError, Attempt, Landing};
+use portcullis_rpc::{Client, ReplySize, RpcError, RpcRequest, Wait, quorum};
+use portcullis_verifier::{BlockRef, FaultKind};
+use serde_json::{Value, json};
+
+use crate::{error::no_quorum, limits, transport::Network};
+
+/// Whether a node has a transaction, waiting or in a block.
+pub(super) async fn knows(client: &Client, hash: B256) -> bool {
+    let request = RpcRequest::read("eth_getTransactionByHash", json!([hash]), ReplySize::Block);
+    matches!(client.ask::<Value>(request, "transaction").await, Ok(found) if !found.is_null())
+}
+
+/// A receipt as far as landing needs it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Receipt {
+    block: BlockRef,
+    succeeded: bool,
+}
+
+async fn receipt(client: &Client, hash: B256) -> Result<Option<Receipt>, RpcError> {
+    let request = RpcRequest::read("eth_getTransactionReceipt", json!([hash]), ReplySize::Block);
+    let found: Option<TransactionReceipt> = client.ask(request, "receipt").await?;
+    let Some(found) = found else { return Ok(None) };
+    let (Some(height), Some(block_hash)) = (found.block_number, found.block_hash) else { return Ok(None) };
+    if found.transaction_hash != hash {
+        return Err(RpcError::garbage("receipt that was asked for"));
+    }
+    Ok(Some(Receipt { block: BlockRef { height, hash: block_hash }, succeeded: found.status() }))
+}
+
+/// Asks every operator for the receipt; when the quorum has none, asks whether the nonce was spent otherwise.
+pub(super) async fn landing(
+    network: &Network,
+    account: Address,
+    attempt: &Attempt,
+) -> Result<Landing, AdapterError> {
+    let questions = network.operators.iter().map(|o| (o.name, receipt(&o.lanes.contain, attempt.hash)));
+    let agreed = quorum(questions, network.quorum, Wait::Grace(limits::GRACE_MIN))
+        .await
+        .map_err(|split| no_quorum(network.chain, "receipt of a trip").caused_by(split))?;
+    for (_, who) in agreed.dissenting.iter().filter(|(said, _)| said.is_some()) {
+        for name in who {
+            // Who has no receipt yet is slow. Who has another one contradicts.
+            network.faults.bad(*name, FaultKind::DissentHead, "another receipt of a trip than the quorum");
+        }
+    }
+    match agreed.value {
+        Some(Receipt { block, succeeded: true }) => Ok(Landing::Included(block)),
+        Some(Receipt { block, succeeded: false }) => {
+            let reason = "the call failed in its block".to_owned();
+            Ok(Landing::Reverted(block, reason))
+        }
+        None if spent(network, account, attempt.nonce).await? => Ok(Landing::Replaced),
+        None => Ok(Landing::Pending),
+    }
+}
+
+/// Whether the quorum says that a nonce is spent.
+///
+/// SECURITY: asked after the receipt was found missing, so a transaction that lands in between would look
+/// replaced; the receipt is therefore asked for once more by the caller's next round before anything new is
+/// signed with another nonce, and a second trip only extends.
+async fn spent(network: &Network, account: Address, nonce: u64) -> Result<bool, AdapterError> {
+    let questions = network.operators.iter().map(|operator| {
+        let client = operator.lanes.contain.clone();
+        (operator.name, async move {
+            let request =
+                RpcRequest::read("eth_getTransactionCount", json!([account, "latest"]), ReplySize::Small);
+            Ok(client.ask::<U64>(request, "nonce").await?.to::<u64>() > nonce)
+        })
+    });
+    quorum(questions, network.quorum, Wait::Grace(limits::GRACE_MIN))
+        .await
+        .map(|agreed| agreed.value)
+        .map_err(|split| no_quorum(network.chain, "nonce of the containment key").caused_by(split))
+}

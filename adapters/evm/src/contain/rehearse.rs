@@ -1,0 +1,177 @@
+//! Whether a path to a gate would work now, without sending anything.
+
+use alloy::{
+    primitives::{Address, U64, U256},
+    sol_types::{SolCall, SolInterface},
+};
+use futures::future::join_all;
+use portcullis_adapter::{Action, AdapterError, Class, Readiness};
+use portcullis_rpc::{Client, ReplySize, RpcError, RpcRequest};
+use portcullis_verifier::Slug;
+use serde_json::json;
+
+use super::{EvmContainer, fees, guard};
+use crate::{
+    error::{chain_of, detail},
+    limits,
+};
+
+use guard::IBreaker;
+
+struct Checks(Vec<Readiness>);
+
+impl Checks {
+    fn add(&mut self, check: &str, ok: bool, text: &str) {
+        // The names are constants of this file and keep the rules of slugs; one that did not would be left out.
+        if let Ok(check) = Slug::new(check) {
+            self.0.push(Readiness { check, ok, detail: detail(text, limits::DETAIL_MAX_BYTES) });
+        }
+    }
+}
+
+pub(super) async fn rehearse(
+    container: &EvmContainer,
+    action: &Action,
+) -> Result<Vec<Readiness>, AdapterError> {
+    let gate = container.gate_of(action)?;
+    let account = container.account();
+    let mut checks = Checks(Vec::new());
+    let submit = &container.network.submit;
+    let numbers = join_all(submit.iter().map(|client| chain_number(client))).await;
+    for (client, number) in submit.iter().zip(numbers) {
+        let (ok, text) = match number {
+            Ok(number) if number == container.compiled.chain_number => (true, "answers".to_owned()),
+            Ok(number) => (false, format!("is an endpoint of chain {number}; correct its URL")),
+            Err(error) => (false, format!("does not answer: {}", chain_of(&error))),
+        };
+        checks.add("endpoint", ok, &format!("{} {text}", client.operator()));
+    }
+    let Some(client) = answering(container).await else {
+        return Err(container.error(Class::Transient, "no operator answers"));
+    };
+    role(&client, gate, account, &mut checks).await;
+    balance(container, &client, action, account, &mut checks).await;
+    simulation(container, &client, gate, action, &mut checks).await;
+    match portcullis_adapter::Contain::warm(container).await {
+        Ok(()) => checks.add("nonce", true, "operators report the key's nonce"),
+        Err(error) => checks.add("nonce", false, &chain_of(&error)),
+    }
+    Ok(checks.0)
+}
+
+async fn chain_number(client: &Client) -> Result<u64, RpcError> {
+    let request = RpcRequest::read("eth_chainId", json!([]), ReplySize::Small);
+    Ok(client.ask::<U64>(request, "chain id").await?.to())
+}
+
+/// The first operator that answers. One voice is enough for a rehearsal: nothing is decided by it.
+async fn answering(container: &EvmContainer) -> Option<Client> {
+    for operator in &container.network.operators {
+        if chain_number(&operator.lanes.contain).await.is_ok() {
+            return Some(operator.lanes.contain.clone());
+        }
+    }
+    None
+}
+
+async fn call(client: &Client, from: Address, to: Address, data: Vec<u8>) -> Result<Vec<u8>, RpcError> {
+    let data = alloy::primitives::hex::encode_prefixed(data);
+    let params = json!([{ "from": from, "to": to, "data": data }, "latest"]);
+    let request = RpcRequest::read("eth_call", params, ReplySize::Small);
+    let bytes: alloy::primitives::Bytes = client.ask(request, "call result").await?;
+    Ok(bytes.to_vec())
+}
+
+async fn role(client: &Client, gate: Address, account: Address, checks: &mut Checks) {
+    let data = IBreaker::tripperOfCall { account }.abi_encode();
+    let answer = call(client, account, gate, data).await;
+    let decoded = answer.map(|bytes| IBreaker::tripperOfCall::abi_decode_returns(&bytes));
+    match decoded {
+        Ok(Ok(role)) if role.active && role.leftSeconds > 0 => {
+            let text =
+                format!("{account} may close {} more seconds of {}", role.leftSeconds, role.budgetSeconds);
+            checks.add("role", true, &text);
+        }
+        Ok(Ok(role)) if role.active => {
+            checks.add(
+                "role",
+                false,
+                &format!("the budget of {account} is spent; wait, or use the reserve key"),
+            );
+        }
+        Ok(Ok(_)) => {
+            checks.add(
+                "role",
+                false,
+                &format!("{account} is no tripper of {gate}; the gate's owner must grant it"),
+            );
+        }
+        Ok(Err(_)) => checks.add("role", false, &format!("{gate} does not answer as a gate does")),
+        Err(error) => checks.add("role", false, &chain_of(&error)),
+    }
+}
+
+async fn balance(
+    container: &EvmContainer,
+    client: &Client,
+    action: &Action,
+    account: Address,
+    checks: &mut Checks,
+) {
+    let schedule = &container.compiled.config.fees;
+    let offer = fees::offer(schedule, action.value_at_risk_micro_usd, 0);
+    let trips = schedule.gas_limit.saturating_mul(limits::BALANCE_TRIPS);
+    let needed = U256::from(offer.fee_wei).saturating_mul(U256::from(trips));
+    let request = RpcRequest::read("eth_getBalance", json!([account, "latest"]), ReplySize::Small);
+    match client.ask::<U256>(request, "balance").await {
+        Ok(have) => {
+            let text = format!("{account} has {have} wei; {needed} pay for {} trips", limits::BALANCE_TRIPS);
+            checks.add("balance", have >= needed, &text);
+        }
+        Err(error) => checks.add("balance", false, &chain_of(&error)),
+    }
+}
+
+async fn simulation(
+    container: &EvmContainer,
+    client: &Client,
+    gate: Address,
+    action: &Action,
+    checks: &mut Checks,
+) {
+    let account = container.account();
+    let data = guard::trip_call(action, portcullis_verifier::B256::ZERO).abi_encode();
+    if let Err(error) = call(client, account, gate, data.clone()).await {
+        checks.add("simulation", false, &refusal(&error));
+        return;
+    }
+    let data = alloy::primitives::hex::encode_prefixed(data);
+    let params = json!([{ "from": account, "to": gate, "data": data }]);
+    let request = RpcRequest::read("eth_estimateGas", params, ReplySize::Small);
+    let limit = container.compiled.config.fees.gas_limit;
+    match client.ask::<U64>(request, "gas estimate").await {
+        Ok(gas) => {
+            let gas = gas.to::<u64>();
+            let wanted = gas.saturating_mul(limits::GAS_MARGIN_BPS.saturating_add(10_000)) / 10_000;
+            let text = format!("a trip costs {gas} gas; the limit is {limit}, {wanted} leave a margin");
+            checks.add("simulation", wanted <= limit, &text);
+        }
+        Err(error) => checks.add("simulation", false, &refusal(&error)),
+    }
+}
+
+/// The gate's own error where the node gives it, else what the node says.
+fn refusal(error: &RpcError) -> String {
+    let data = match error {
+        RpcError::Server { data: Some(data), .. } => alloy::primitives::hex::decode(data).ok(),
+        _ => None,
+    };
+    match data.and_then(|data| IBreaker::IBreakerErrors::abi_decode(&data).ok()) {
+        Some(IBreaker::IBreakerErrors::ScopeUnregistered(e)) => {
+            format!("the gate does not know scope {}; its owner must register it", e.scope)
+        }
+        Some(IBreaker::IBreakerErrors::NotTripper(e)) => format!("{} is no tripper of the gate", e.caller),
+        Some(IBreaker::IBreakerErrors::InvalidLevel(e)) => format!("the gate refuses level {}", e.level),
+        None => format!("the trip would fail: {}", chain_of(error)),
+    }
+}

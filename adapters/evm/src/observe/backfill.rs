@@ -1,0 +1,278 @@
+//! Catching up in ranges while far behind: adaptive, several in flight, committed in order.
+//!
+//! Every range is asked of as many operators as must agree, and their answers are compared like everything else.
+//! An error is never "no match": the range is halved and asked again, or catching up fails and is tried later.
+
+use core::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+use std::sync::Arc;
+
+use alloy::{primitives::Address, rpc::types::Log};
+use futures::{
+    StreamExt,
+    future::{BoxFuture, join_all},
+    stream,
+};
+use portcullis_rpc::{Agreement, RpcError, Split, Wait, quorum};
+use portcullis_verifier::{BlockRef, FaultKind, OperatorId};
+use tokio::{sync::mpsc, time::sleep};
+use tokio_util::sync::CancellationToken;
+
+use super::Report;
+use crate::{
+    limits,
+    transport::{At, Head, LogSet, Network, Operator, Span, head, range_logs_request},
+};
+
+/// A range of blocks with everything that must be known of it.
+#[derive(Debug)]
+pub(crate) struct Range {
+    /// First block.
+    pub(crate) from: u64,
+    /// Last block.
+    pub(crate) to: Head,
+    /// Logs with the time of their block, seconds since 1970, in order.
+    pub(crate) logs: Vec<(Log, u64)>,
+}
+
+/// Where a window of delivered blocks meets the chain.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Fork {
+    /// At its newest block that is still on the chain.
+    At(BlockRef),
+    /// Nowhere; this block lies just below its oldest.
+    Below(BlockRef),
+}
+
+/// Fetches ranges.
+pub(super) struct Backfill {
+    pub(super) network: Arc<Network>,
+    pub(super) addresses: Vec<Address>,
+    /// Operators to ask first; the others are asked when these do not agree.
+    pub(super) usable: Vec<usize>,
+    pub(super) reports: mpsc::Sender<Report>,
+    pub(super) stop: CancellationToken,
+}
+
+/// Why a range could not be had.
+type Failure = String;
+
+impl Backfill {
+    /// Finds the newest block of `window` (newest first) that is still on the chain, then fetches everything
+    /// above it up to `to` and reports every range in order. Ends after the last range or the first failure.
+    pub(super) async fn run(self, window: Vec<BlockRef>, to: u64) {
+        let stop = self.stop.clone();
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = self.catch_up(&window, to) => {}
+        }
+    }
+
+    async fn catch_up(&self, window: &[BlockRef], to: u64) {
+        let fork = match self.fork(window).await {
+            Ok(fork) => fork,
+            Err(what) => {
+                let _observer_gone = self.reports.send(Report::RangesFailed { what }).await;
+                return;
+            }
+        };
+        if self.reports.send(Report::Fork(fork)).await.is_err() {
+            return;
+        }
+        // Without a fork point the assembler starts again elsewhere and asks anew.
+        if let Fork::At(fork) = fork {
+            self.fetch(fork.height.saturating_add(1), to).await;
+        }
+    }
+
+    /// SECURITY: what happened while nobody watched may have replaced delivered blocks. Ranges are only added on
+    /// top of a block that the quorum still has.
+    async fn fork(&self, window: &[BlockRef]) -> Result<Fork, Failure> {
+        for block in window {
+            let now = self.agree(0, |operator| async move {
+                head(&operator.lanes.read, At::Number(block.height))
+                    .await
+                    .map(|head| head.map(|head| head.block))
+            });
+            if now.await? == Some(*block) {
+                return Ok(Fork::At(*block));
+            }
+        }
+        let below = window.last().map_or(0, |oldest| oldest.height.saturating_sub(1));
+        let known = self.agree(0, |operator| async move {
+            let head = head(&operator.lanes.read, At::Number(below)).await?;
+            head.map(|head| head.block).ok_or_else(|| RpcError::garbage("block of a reached height"))
+        });
+        known.await.map(Fork::Below)
+    }
+
+    async fn fetch(&self, from: u64, to: u64) {
+        let size = AtomicU64::new(limits::RANGE_START_BLOCKS);
+        let turn = AtomicU64::new(0);
+        // Cut lazily, so that each range has the size that the ones before it taught.
+        let mut next = from;
+        let cuts = core::iter::from_fn(|| {
+            if next > to {
+                return None;
+            }
+            let first = next;
+            let blocks = size.load(Ordering::Relaxed).max(1);
+            let last = first.saturating_add(blocks.saturating_sub(1)).min(to);
+            next = last.saturating_add(1);
+            Some((first, last))
+        });
+        let mut ranges = Box::pin(
+            stream::iter(cuts)
+                .map(|(first, last)| self.range(first, last, &size, &turn))
+                .buffered(limits::RANGES_IN_FLIGHT),
+        );
+        while let Some(result) = ranges.next().await {
+            match result {
+                Ok(parts) => {
+                    for part in parts {
+                        if self.reports.send(Report::Range(part)).await.is_err() {
+                            return;
+                        }
+                    }
+                }
+                Err(what) => {
+                    let _observer_gone = self.reports.send(Report::RangesFailed { what }).await;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// One range, in parts where it had to be halved.
+    fn range<'a>(
+        &'a self,
+        first: u64,
+        last: u64,
+        size: &'a AtomicU64,
+        turn: &'a AtomicU64,
+    ) -> BoxFuture<'a, Result<Vec<Range>, Failure>> {
+        Box::pin(async move {
+            let mut attempt = 0u32;
+            loop {
+                let blocks = last.saturating_sub(first).saturating_add(1);
+                match self.once(first, last, turn.fetch_add(1, Ordering::Relaxed)).await {
+                    Ok(range) => {
+                        if blocks >= size.load(Ordering::Relaxed) {
+                            let grown = blocks.saturating_add(blocks / 4).saturating_add(1);
+                            size.fetch_max(grown.min(limits::RANGE_MAX_BLOCKS), Ordering::Relaxed);
+                        }
+                        return Ok(vec![range]);
+                    }
+                    Err(what) => {
+                        tracing::debug!(chain = %self.network.chain, first, last, %what, "range failed");
+                        if blocks > 1 {
+                            let half = blocks / 2;
+                            size.fetch_min(half.max(1), Ordering::Relaxed);
+                            let middle = first.saturating_add(half.saturating_sub(1));
+                            let mut parts = self.range(first, middle, size, turn).await?;
+                            parts.extend(self.range(middle.saturating_add(1), last, size, turn).await?);
+                            return Ok(parts);
+                        }
+                        attempt = attempt.saturating_add(1);
+                        if attempt >= limits::RANGE_ATTEMPTS {
+                            return Err(what);
+                        }
+                        sleep(Duration::from_millis(limits::LOGS_RETRY_MS).saturating_mul(attempt)).await;
+                    }
+                }
+            }
+        })
+    }
+
+    /// Asks for one range and its last header, in agreement.
+    async fn once(&self, first: u64, last: u64, turn: u64) -> Result<Range, Failure> {
+        let logs = self.agree(turn, |operator| {
+            let addresses = self.addresses.clone();
+            async move {
+                if addresses.is_empty() {
+                    return LogSet::check(Vec::new(), &addresses, Span::Range(first, last));
+                }
+                let request = range_logs_request(&addresses, first, last);
+                let logs: Vec<Log> = operator.lanes.read.ask(request, "list of logs").await?;
+                LogSet::check(logs, &addresses, Span::Range(first, last))
+            }
+        });
+        let header = self.agree(turn, |operator| async move {
+            head(&operator.lanes.read, At::Number(last))
+                .await?
+                .ok_or_else(|| RpcError::garbage("block of a range"))
+        });
+        let (logs, to) = tokio::join!(logs, header);
+        let (logs, to) = (logs?, to?);
+        let logs = self.timed(logs.logs).await?;
+        Ok(Range { from: first, to, logs })
+    }
+
+    /// Asks as many operators as must agree; all of them when those do not.
+    async fn agree<'a, T, F, Fut>(&'a self, turn: u64, question: F) -> Result<T, Failure>
+    where
+        T: PartialEq,
+        F: Fn(&'a Operator) -> Fut,
+        Fut: Future<Output = Result<T, RpcError>>,
+    {
+        let needed = self.network.quorum;
+        let all: Vec<&Operator> =
+            self.usable.iter().filter_map(|at| self.network.operators.get(*at)).collect();
+        let skip = usize::try_from(turn).unwrap_or(0).checked_rem(all.len().max(1)).unwrap_or(0);
+        let some = all.iter().cycle().skip(skip).take(needed.min(all.len()));
+        if let Ok(agreed) = quorum(some.map(|o| (o.name, question(o))), needed, Wait::ForAll).await {
+            return Ok(agreed.value);
+        }
+        let everybody = self.network.operators.iter().map(|o| (o.name, question(o)));
+        let result: Result<Agreement<T>, Split<T>> = quorum(everybody, needed, Wait::ForAll).await;
+        match result {
+            Ok(agreed) => {
+                self.name(agreed.dissenting.iter().flat_map(|(_, who)| who), &agreed.failed);
+                Ok(agreed.value)
+            }
+            Err(split) => {
+                self.name([].iter(), &split.failed);
+                Err(split.to_string())
+            }
+        }
+    }
+
+    fn name<'a>(&self, dissenting: impl Iterator<Item = &'a OperatorId>, failed: &[(OperatorId, RpcError)]) {
+        for operator in dissenting {
+            let what = "another answer about a range of old blocks than the quorum";
+            self.network.faults.bad(*operator, FaultKind::DissentLogs, what);
+        }
+        for (operator, error) in failed {
+            // A refused range is the node's right; nonsense is not.
+            if error.class() == portcullis_adapter::Class::Untrusted {
+                self.network.faults.failed(*operator, "range of old blocks", error);
+            }
+        }
+    }
+
+    /// Adds the time of each log's block; asks for headers only where the node left the time out.
+    async fn timed(&self, logs: Vec<Log>) -> Result<Vec<(Log, u64)>, Failure> {
+        let mut out = Vec::with_capacity(logs.len());
+        let mut last: Option<(u64, u64)> = None;
+        for log in logs {
+            let number = log.block_number.unwrap_or_default();
+            let time = match (log.block_timestamp, last) {
+                (Some(time), _) => time,
+                (None, Some((known, time))) if known == number => time,
+                (None, _) => self.time_of(number).await?,
+            };
+            last = Some((number, time));
+            out.push((log, time));
+        }
+        Ok(out)
+    }
+
+    async fn time_of(&self, number: u64) -> Result<u64, Failure> {
+        let asks =
+            self.network.operators.iter().map(|operator| head(&operator.lanes.read, At::Number(number)));
+        let known = join_all(asks).await.into_iter().find_map(|answer| answer.ok().flatten());
+        known.map(|head| head.time).ok_or_else(|| format!("nobody tells the time of block {number}"))
+    }
+}

@@ -1,0 +1,292 @@
+//! Watching one operator: by push where it has a socket, by polling where it has none or the socket is down.
+
+use core::time::Duration;
+use std::{collections::VecDeque, sync::Arc, time::Instant};
+
+use alloy::{
+    primitives::Address,
+    rpc::types::{Header, Log},
+};
+use portcullis_rpc::{
+    ReplySize, RpcError, RpcRequest,
+    ws::{self, Push, WsClient, WsSettings},
+};
+use portcullis_verifier::{B256, BlockRef, FaultKind};
+use serde_json::json;
+use tokio::{
+    sync::mpsc,
+    time::{sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::Report;
+use crate::{
+    config::Compiled,
+    error::chain_of,
+    limits,
+    transport::{At, Head, LogSet, Network, Operator, Span, block_logs_request, head, kind_of},
+};
+
+/// Blocks whose logs were asked for lately, so that head and pushed log do not both ask.
+const ASKED_MAX: usize = 64;
+
+/// Watches one operator until told to stop.
+pub(super) struct Watcher {
+    pub(super) operator: usize,
+    pub(super) compiled: Arc<Compiled>,
+    pub(super) network: Arc<Network>,
+    pub(super) reports: mpsc::Sender<Report>,
+    pub(super) stop: CancellationToken,
+}
+
+/// Why a session ended.
+enum End {
+    /// The observer is gone.
+    Stop,
+    /// The socket failed.
+    Failed(RpcError),
+    /// Nothing was pushed for longer than the bound.
+    Silent,
+}
+
+/// One open socket.
+struct Session {
+    client: WsClient,
+    heads: String,
+    logs: Option<String>,
+    asked: VecDeque<B256>,
+    last: Option<BlockRef>,
+}
+
+impl Watcher {
+    pub(super) async fn run(self) {
+        let stop = self.stop.clone();
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = self.watch() => {}
+        }
+    }
+
+    fn endpoint(&self) -> Option<&Operator> {
+        self.network.operators.get(self.operator)
+    }
+
+    fn addresses(&self) -> Vec<Address> {
+        self.compiled.decoder.addresses().collect()
+    }
+
+    async fn watch(&self) {
+        let Some(endpoint) = self.endpoint() else { return };
+        let Some(url) = &endpoint.ws else {
+            loop {
+                if !self.poll_once().await {
+                    return;
+                }
+                sleep(Duration::from_millis(self.compiled.config.poll_ms)).await;
+            }
+        };
+        let mut pause_ms = limits::RECONNECT_MIN_MS;
+        loop {
+            let began = Instant::now();
+            let (end, last) = self.session(endpoint, url).await;
+            match end {
+                End::Stop => return,
+                End::Failed(error) => {
+                    let what = format!("push socket: {}", chain_of(&error));
+                    self.trouble(kind_of(&error), what).await;
+                }
+                End::Silent => self.explain_silence(endpoint, last).await,
+            }
+            if began.elapsed() > Duration::from_millis(limits::RECONNECT_MAX_MS) {
+                pause_ms = limits::RECONNECT_MIN_MS;
+            }
+            metrics::counter!("portcullis_push_reconnects_total", "operator" => endpoint.name.as_str().to_owned())
+                .increment(1);
+            // The chain goes on while the socket is away.
+            if !self.poll_once().await {
+                return;
+            }
+            sleep(Duration::from_millis(pause_ms)).await;
+            pause_ms = pause_ms.saturating_mul(2).min(limits::RECONNECT_MAX_MS);
+        }
+    }
+
+    /// A silent socket is half open when the node itself has moved on; else the chain stands still.
+    async fn explain_silence(&self, endpoint: &Operator, last: Option<BlockRef>) {
+        let silence = self.compiled.config.silence_ms;
+        match head(&endpoint.lanes.prove, At::Latest).await {
+            Ok(Some(now)) if Some(now.block) == last => {}
+            Ok(_) => {
+                let what = format!("the push socket was silent for {silence} ms while the node moved on");
+                self.trouble(FaultKind::Dark, what).await;
+            }
+            Err(error) => {
+                let what = format!("silent for {silence} ms, and: {}", chain_of(&error));
+                self.trouble(kind_of(&error), what).await;
+            }
+        }
+    }
+
+    async fn trouble(&self, kind: FaultKind, what: String) {
+        let _observer_gone = self.reports.send(Report::Trouble { operator: self.operator, kind, what }).await;
+    }
+
+    /// Asks for the newest block over HTTP; false when the observer is gone.
+    async fn poll_once(&self) -> bool {
+        let Some(endpoint) = self.endpoint() else { return false };
+        let report = match head(&endpoint.lanes.prove, At::Latest).await {
+            Ok(Some(head)) => {
+                Report::Head { operator: self.operator, head, at: Instant::now(), asked: false }
+            }
+            Ok(None) => Report::Trouble {
+                operator: self.operator,
+                kind: FaultKind::Garbage,
+                what: "it knows no latest block".to_owned(),
+            },
+            Err(error) => Report::Trouble {
+                operator: self.operator,
+                kind: kind_of(&error),
+                what: format!("polling: {}", chain_of(&error)),
+            },
+        };
+        self.reports.send(report).await.is_ok()
+    }
+
+    /// One socket from opening to its end, and the last head it brought.
+    async fn session(&self, endpoint: &Operator, url: &url::Url) -> (End, Option<BlockRef>) {
+        let (mut session, mut pushes) = match self.open(endpoint, url).await {
+            Ok(open) => open,
+            Err(error) => return (End::Failed(error), None),
+        };
+        let silence = Duration::from_millis(self.compiled.config.silence_ms);
+        // What happened between two sockets is found from the newest head: its ancestors are back-filled.
+        let latest = session.client.call(crate::transport::block_request(At::Latest)).await;
+        let latest = latest.and_then(|reply| reply.decode::<Option<Header>>("block"));
+        match latest {
+            Ok(Some(header)) => {
+                if let Err(end) = self.take_head(&mut session, &header, Instant::now()).await {
+                    return (end, session.last);
+                }
+            }
+            Ok(None) => return (End::Failed(RpcError::garbage("latest block")), None),
+            Err(error) => return (End::Failed(error), None),
+        }
+        // Pushes of logs must not count as life: a socket that brings no heads is as good as silent.
+        let mut heard = Instant::now();
+        loop {
+            let left = silence.saturating_sub(heard.elapsed());
+            let Ok(push) = timeout(left, pushes.recv()).await else { return (End::Silent, session.last) };
+            let Some(push) = push else {
+                // The queue ends a moment before the reason is written; the client then says "closed".
+                let why = session.client.call(chain_id()).await.err();
+                let why =
+                    session.client.reason().map_or(why, |reason| Some(RpcError::Closed(chain_of(reason))));
+                let why = why.unwrap_or_else(|| RpcError::Closed("the server hung up".to_owned()));
+                return (End::Failed(why), session.last);
+            };
+            if push.subscription == session.heads {
+                heard = push.at;
+            }
+            if let Err(end) = self.take(&mut session, push).await {
+                return (end, session.last);
+            }
+        }
+    }
+
+    async fn open(
+        &self,
+        endpoint: &Operator,
+        url: &url::Url,
+    ) -> Result<(Session, mpsc::Receiver<Push>), RpcError> {
+        let silence = Duration::from_millis(self.compiled.config.silence_ms);
+        let settings = WsSettings {
+            pushes: limits::PUSHES_QUEUE,
+            ping: silence.checked_div(4).unwrap_or(silence),
+            silence,
+            ..WsSettings::default()
+        };
+        let (client, pushes) = ws::connect(endpoint.name, url, settings).await?;
+        let subscribe = |params| RpcRequest::read("eth_subscribe", params, ReplySize::Small);
+        let heads = client.subscribe(subscribe(json!(["newHeads"]))).await?;
+        let addresses = self.addresses();
+        let logs = if addresses.is_empty() {
+            None
+        } else {
+            Some(client.subscribe(subscribe(json!(["logs", { "address": addresses }]))).await?)
+        };
+        Ok((Session { client, heads, logs, asked: VecDeque::new(), last: None }, pushes))
+    }
+
+    async fn take(&self, session: &mut Session, push: Push) -> Result<(), End> {
+        let broken = |expected| {
+            move |source: serde_json::Error| {
+                End::Failed(RpcError::Garbage { expected, source: Some(Box::new(source)) })
+            }
+        };
+        if push.subscription == session.heads {
+            let header: Header = serde_json::from_str(push.result.get()).map_err(broken("pushed header"))?;
+            return self.take_head(session, &header, push.at).await;
+        }
+        if Some(&push.subscription) == session.logs.as_ref() {
+            let log: Log = serde_json::from_str(push.result.get()).map_err(broken("pushed log"))?;
+            return self.take_log(session, &log).await;
+        }
+        // A push of a subscription that was never made carries no meaning.
+        Ok(())
+    }
+
+    async fn take_head(&self, session: &mut Session, header: &Header, at: Instant) -> Result<(), End> {
+        let head = Head::check(header).map_err(End::Failed)?;
+        session.last = Some(head.block);
+        let concerns = !self.compiled.config.bloom || self.compiled.decoder.may_concern(&head.bloom);
+        let block = head.block;
+        let asked = concerns && !self.compiled.decoder.contracts.is_empty();
+        // The question leaves before the head is reported: its answer is what everything waits for.
+        if asked {
+            self.ask_logs(session, block);
+        }
+        self.send(Report::Head { operator: self.operator, head, at, asked }).await
+    }
+
+    /// A pushed log names its block, often before the head does.
+    async fn take_log(&self, session: &mut Session, log: &Log) -> Result<(), End> {
+        let (Some(height), Some(hash)) = (log.block_number, log.block_hash) else {
+            return Err(End::Failed(RpcError::garbage("pushed log with its place")));
+        };
+        // A removed log announces a reorganisation; the head that follows proves it.
+        if log.removed || !self.compiled.decoder.contracts.contains_key(&log.address()) {
+            return Ok(());
+        }
+        let block = BlockRef { height, hash };
+        self.ask_logs(session, block);
+        self.send(Report::Hint { operator: self.operator, block }).await
+    }
+
+    async fn send(&self, report: Report) -> Result<(), End> {
+        self.reports.send(report).await.map_err(|_observer_gone| End::Stop)
+    }
+
+    fn ask_logs(&self, session: &mut Session, block: BlockRef) {
+        if session.asked.contains(&block.hash) {
+            return;
+        }
+        if session.asked.len() >= ASKED_MAX {
+            session.asked.pop_front();
+        }
+        session.asked.push_back(block.hash);
+        let (client, reports, operator) = (session.client.clone(), self.reports.clone(), self.operator);
+        let addresses = self.addresses();
+        tokio::spawn(async move {
+            let reply = client.call(block_logs_request(&addresses, block.hash)).await;
+            drop(client);
+            let answer = reply
+                .and_then(|reply| reply.decode::<Vec<Log>>("list of logs"))
+                .and_then(|logs| LogSet::check(logs, &addresses, Span::Block(block)));
+            let _observer_gone = reports.send(Report::Logs { operator, block, answer }).await;
+        });
+    }
+}
+
+fn chain_id() -> RpcRequest {
+    RpcRequest::read("eth_chainId", json!([]), ReplySize::Small)
+}

@@ -1,0 +1,334 @@
+//! Proving: what operators say of a header, and receipts or paths that hang on it. Judging is the verifier's.
+//!
+//! Every operator is asked for the header at the claim's height, by number, because a node also knows blocks that
+//! have left its chain. The payload (receipts, paths) needs no second voice: it either adds up under the header
+//! or it does not, and whoever gave one that does not is named.
+
+use std::{sync::Arc, time::Instant};
+
+use alloy::{
+    consensus::ReceiptEnvelope,
+    eips::eip2718::Encodable2718,
+    rpc::types::{EIP1186AccountProofResponse, Header, TransactionReceipt},
+};
+use async_trait::async_trait;
+use futures::{
+    StreamExt,
+    stream::{self, FuturesUnordered},
+};
+use portcullis_adapter::{AdapterError, Class, Prove};
+use portcullis_rpc::{Client, ReplySize, RpcError, RpcRequest, Wait, quorum};
+use portcullis_verifier::{
+    B256, BlockRef, ChainId, Claim, Evidence, FaultKind, System, Trust, Undecided, Verdict,
+    evm::{Anchor, Attestation, Nodes, Payload, QuorumEvidence, QuorumSystem},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    config::unpadded,
+    error::{failed, no_quorum},
+    limits,
+    transport::{At, Head, Network, Operator, full_header, head},
+};
+
+/// Gathers evidence on one chain.
+#[derive(Debug, Clone)]
+pub struct EvmProver {
+    network: Arc<Network>,
+}
+
+/// What all operators said about a height.
+struct Voices {
+    header: Option<Header>,
+    attestations: Vec<Attestation>,
+}
+
+impl EvmProver {
+    pub(crate) fn new(network: Arc<Network>) -> Self {
+        Self { network }
+    }
+
+    /// Asks every operator which block stands at the claim's height.
+    ///
+    /// Listens until enough agree with the claim, then as long again (within bounds), so that a slow dissenter is
+    /// still heard but a dark one costs nothing.
+    async fn voices(&self, block: BlockRef) -> Voices {
+        let started = Instant::now();
+        let mut open: FuturesUnordered<_> = self
+            .network
+            .operators
+            .iter()
+            .map(|operator| async move {
+                (operator, full_header(&operator.lanes.prove, At::Number(block.height)).await)
+            })
+            .collect();
+        let mut voices = Voices { header: None, attestations: Vec::new() };
+        let mut agreeing = 0usize;
+        let mut deadline: Option<tokio::time::Instant> = None;
+        loop {
+            let next = match deadline {
+                None => open.next().await,
+                Some(at) => tokio::time::timeout_at(at, open.next()).await.unwrap_or(None),
+            };
+            let Some((operator, answer)) = next else { break };
+            if self.hear(block, operator, answer, &mut voices) {
+                agreeing = agreeing.saturating_add(1);
+            }
+            if agreeing >= self.network.quorum && deadline.is_none() {
+                let grace = started.elapsed().clamp(limits::GRACE_MIN, limits::GRACE_MAX);
+                deadline = Some(tokio::time::Instant::now() + grace);
+            }
+        }
+        voices
+    }
+
+    /// Files one answer; true when it agrees with the claim.
+    fn hear(
+        &self,
+        block: BlockRef,
+        operator: &Operator,
+        answer: Result<Option<Header>, RpcError>,
+        voices: &mut Voices,
+    ) -> bool {
+        let header = match answer {
+            Ok(Some(header)) => header,
+            // Not there yet, or not there any more: no voice, and no fault.
+            Ok(None) => return false,
+            Err(error) => {
+                self.network.faults.failed(operator.name, "header for a proof", &error);
+                return false;
+            }
+        };
+        let said = BlockRef { height: header.inner.number, hash: header.hash };
+        voices.attestations.push(Attestation { operator: operator.name, block: said });
+        let agrees = said == block;
+        if agrees && voices.header.is_none() {
+            voices.header = Some(header);
+        }
+        agrees
+    }
+
+    /// Operators in the order in which they are asked for payloads: those without recent faults first.
+    fn by_standing(&self) -> Vec<&Operator> {
+        let mut all: Vec<&Operator> = self.network.operators.iter().collect();
+        all.sort_by_key(|operator| !self.network.faults.is_good(operator.name));
+        all
+    }
+
+    fn judge(&self, claim: &Claim, evidence: &Evidence) -> Verdict {
+        let operators = self.network.operators.iter().map(|operator| operator.name).collect();
+        let quorum = u16::try_from(self.network.quorum).unwrap_or(u16::MAX);
+        QuorumSystem.verify(claim, evidence, &Trust { operators, quorum, now: u64::MAX })
+    }
+
+    /// Names operators that report another block than the quorum, and those that agree again.
+    fn name_dissenters(&self, block: BlockRef, attestations: &[Attestation]) {
+        let agreeing = attestations.iter().filter(|voice| voice.block == block).count();
+        if agreeing < self.network.quorum || agreeing.saturating_mul(2) <= attestations.len() {
+            return;
+        }
+        for voice in attestations.iter().filter(|voice| voice.block != block) {
+            let what = format!(
+                "block {}: it says {}, {agreeing} others say {}",
+                block.height, voice.block.hash, block.hash
+            );
+            self.network.faults.bad(voice.operator, FaultKind::DissentHead, &what);
+        }
+    }
+}
+
+#[async_trait]
+impl Prove for EvmProver {
+    fn chain(&self) -> ChainId {
+        self.network.chain
+    }
+
+    async fn evidence(&self, claim: &Claim) -> Result<Evidence, AdapterError> {
+        let chain = self.network.chain;
+        if claim.chain() != chain {
+            return Err(AdapterError::new(
+                chain,
+                None,
+                Class::Permanent,
+                format!("the claim is about {}", claim.chain()),
+            ));
+        }
+        let block = claim.block();
+        let order = self.by_standing();
+        let Some((first, others)) = order.split_first() else {
+            return Err(no_quorum(chain, "no operator is configured"));
+        };
+        let (voices, first_payload) =
+            tokio::join!(self.voices(block), payload(chain, &first.lanes.prove, claim));
+        self.name_dissenters(block, &voices.attestations);
+        let header = match voices.header {
+            Some(header) => header,
+            None => self.header_by_hash(block).await?,
+        };
+        let header_rlp = alloy::rlp::encode(&header.inner);
+        let assemble = |payload| {
+            let attestations = voices.attestations.clone();
+            QuorumEvidence { header: header_rlp.clone(), attestations, anchor: Anchor::Itself, payload }
+                .to_evidence()
+        };
+        let mut answers = stream::iter(core::iter::once((*first, Some(first_payload))))
+            .chain(stream::iter(others.iter().map(|operator| (*operator, None))));
+        let mut last_error = None;
+        while let Some((operator, early)) = answers.next().await {
+            let answer = match early {
+                Some(answer) => answer,
+                None => payload(chain, &operator.lanes.prove, claim).await,
+            };
+            match answer {
+                Ok(payload) => {
+                    let evidence = assemble(payload);
+                    if let Verdict::Undecided(Undecided::BadEvidence { detail }) =
+                        self.judge(claim, &evidence)
+                    {
+                        let what = format!("proof for block {}: {detail}", block.height);
+                        self.network.faults.bad(operator.name, FaultKind::Garbage, &what);
+                        last_error =
+                            Some(AdapterError::new(chain, Some(operator.name), Class::Untrusted, what));
+                        continue;
+                    }
+                    if voices.attestations.iter().any(|v| v.operator == operator.name && v.block == block) {
+                        self.network.faults.good(operator.name);
+                    }
+                    return Ok(evidence);
+                }
+                Err(error) => last_error = Some(error),
+            }
+        }
+        Err(last_error.unwrap_or_else(|| no_quorum(chain, "no operator gave evidence")))
+    }
+
+    async fn head(&self) -> Result<BlockRef, AdapterError> {
+        Ok(quorum_head(&self.network).await?.block)
+    }
+}
+
+impl EvmProver {
+    /// The header of a block that nobody has at its height: it may have left the chain, which the verifier then
+    /// says by the attestations.
+    async fn header_by_hash(&self, block: BlockRef) -> Result<Header, AdapterError> {
+        for operator in self.by_standing() {
+            if let Ok(Some(header)) = full_header(&operator.lanes.prove, At::Hash(block.hash)).await {
+                return Ok(header);
+            }
+        }
+        let what = format!("no operator knows block {} {}", block.height, block.hash);
+        Err(no_quorum(self.network.chain, what))
+    }
+}
+
+/// The newest block that the quorum agrees on.
+pub(crate) async fn quorum_head(network: &Network) -> Result<Head, AdapterError> {
+    let latest = |operator: &Operator| {
+        let client = operator.lanes.prove.clone();
+        async move { head(&client, At::Latest).await?.ok_or_else(|| RpcError::garbage("latest block")) }
+    };
+    let questions = network.operators.iter().map(|operator| (operator.name, latest(operator)));
+    let wait = Wait::Grace(limits::GRACE_MIN);
+    let split = match quorum(questions, network.quorum, wait).await {
+        Ok(agreed) => return Ok(agreed.value),
+        Err(split) => split,
+    };
+    // Some are a block ahead: the height that enough of them have reached is compared instead.
+    let mut heights: Vec<u64> = Vec::new();
+    for (head, who) in &split.groups {
+        heights.extend(who.iter().map(|_| head.block.height));
+    }
+    heights.sort_unstable_by(|a, b| b.cmp(a));
+    let Some(height) = heights.get(network.quorum.saturating_sub(1)).copied() else {
+        return Err(
+            no_quorum(network.chain, "fewer operators than the quorum tell their head").caused_by(split)
+        );
+    };
+    let at_height = |operator: &Operator| {
+        let client = operator.lanes.prove.clone();
+        async move {
+            head(&client, At::Number(height))
+                .await?
+                .ok_or_else(|| RpcError::garbage("block at a reached height"))
+        }
+    };
+    let questions = network.operators.iter().map(|operator| (operator.name, at_height(operator)));
+    quorum(questions, network.quorum, wait).await.map(|agreed| agreed.value).map_err(|split| {
+        no_quorum(network.chain, format!("operators disagree on block {height}")).caused_by(split)
+    })
+}
+
+/// Asks one operator for what a claim needs.
+async fn payload(chain: ChainId, client: &Client, claim: &Claim) -> Result<Payload, AdapterError> {
+    let fail = |what: &str, error| failed(chain, client.operator(), what, error);
+    match claim {
+        Claim::Emitted { block, .. } | Claim::NotEmitted { block, .. } => receipts(client, *block)
+            .await
+            .map(Payload::Receipts)
+            .map_err(|error| fail("receipts of a block", error)),
+        Claim::State { block, contract, key, .. } | Claim::StateAbsent { block, contract, key, .. } => {
+            state(client, *block, *contract, *key).await.map_err(|error| fail("proof of a slot", error))
+        }
+    }
+}
+
+/// All receipts of a block as EIP-2718 bytes, in order.
+async fn receipts(client: &Client, block: BlockRef) -> Result<Vec<Vec<u8>>, RpcError> {
+    let request = RpcRequest::read("eth_getBlockReceipts", json!([block.hash]), ReplySize::Bulk);
+    let listed: Option<Vec<TransactionReceipt>> = match client.ask(request, "list of receipts").await {
+        Err(error @ RpcError::Server { .. }) if error.class() == Class::Permanent => {
+            return receipts_one_by_one(client, block).await;
+        }
+        other => other?,
+    };
+    // A block without receipts is an empty list; null means that the node does not know the block.
+    let listed = listed.ok_or_else(|| RpcError::garbage("list of receipts of a known block"))?;
+    Ok(listed.into_iter().map(envelope_bytes).collect())
+}
+
+fn envelope_bytes(receipt: TransactionReceipt) -> Vec<u8> {
+    let envelope: ReceiptEnvelope = receipt.inner.into_primitives_receipt();
+    envelope.encoded_2718()
+}
+
+/// For nodes without `eth_getBlockReceipts`.
+async fn receipts_one_by_one(client: &Client, block: BlockRef) -> Result<Vec<Vec<u8>>, RpcError> {
+    let request = RpcRequest::read("eth_getBlockByHash", json!([block.hash, false]), ReplySize::Block);
+    let known: Value = client.ask(request, "block").await?;
+    let hashes: Vec<B256> = known
+        .get("transactions")
+        .cloned()
+        .and_then(|list| serde_json::from_value(list).ok())
+        .ok_or_else(|| RpcError::garbage("block with its transactions"))?;
+    let questions = hashes.into_iter().map(|hash| async move {
+        let request = RpcRequest::read("eth_getTransactionReceipt", json!([hash]), ReplySize::Block);
+        let receipt: Option<TransactionReceipt> = client.ask(request, "receipt").await?;
+        receipt.map(envelope_bytes).ok_or_else(|| RpcError::garbage("receipt of a known transaction"))
+    });
+    stream::iter(questions)
+        .buffered(limits::RECEIPTS_IN_FLIGHT)
+        .collect::<Vec<_>>()
+        .await
+        .into_iter()
+        .collect()
+}
+
+async fn state(client: &Client, block: BlockRef, contract: B256, key: B256) -> Result<Payload, RpcError> {
+    let address =
+        unpadded(contract).ok_or_else(|| RpcError::garbage("contract with an address of 20 bytes"))?;
+    let ask = |at: Value| RpcRequest::read("eth_getProof", json!([address, [key], at]), ReplySize::Block);
+    // By hash, so that a reorganisation in between is an error and not a proof of another block (EIP-1898).
+    let by_hash = client.ask(ask(json!({ "blockHash": block.hash })), "account proof").await;
+    let proof: EIP1186AccountProofResponse = match by_hash {
+        Err(error @ RpcError::Server { .. }) if error.class() == Class::Permanent => {
+            client.ask(ask(json!(format!("{:#x}", block.height))), "account proof").await?
+        }
+        other => other?,
+    };
+    let storage: Nodes =
+        proof.storage_proof.first().map(|slot| slot.proof.iter().collect()).unwrap_or_default();
+    // An empty trie has no node; some nodes show it as the encoding of nothing.
+    let storage_nodes =
+        if storage.0 == [vec![alloy::rlp::EMPTY_STRING_CODE]] { Nodes::default() } else { storage };
+    Ok(Payload::State { account_nodes: proof.account_proof.iter().collect(), storage_nodes })
+}

@@ -1,0 +1,288 @@
+//! The network of one chain: every operator's lanes, the questions that are asked, and the checks that each
+//! answer passes before anybody looks at it.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Mutex, PoisonError},
+};
+
+use alloy::{
+    eips::BlockNumberOrTag,
+    primitives::{Address, Bloom},
+    rpc::types::{Header, Log},
+};
+use portcullis_rpc::{Client, Lane, LaneSettings, Lanes, ReplySize, RpcError, RpcRequest};
+use portcullis_verifier::{B256, BlockRef, ChainId, EndpointFault, FaultKind, OperatorId};
+use serde_json::{Value, json};
+use url::Url;
+
+use crate::{
+    config::{Compiled, Submission},
+    error::{BuildError, detail},
+    limits,
+};
+
+/// One operator's endpoint.
+#[derive(Debug, Clone)]
+pub(crate) struct Operator {
+    pub(crate) name: OperatorId,
+    pub(crate) lanes: Lanes,
+    pub(crate) ws: Option<Url>,
+}
+
+/// Every endpoint of a chain.
+#[derive(Debug)]
+pub(crate) struct Network {
+    pub(crate) chain: ChainId,
+    pub(crate) quorum: usize,
+    pub(crate) operators: Vec<Operator>,
+    /// Where trips go.
+    pub(crate) submit: Vec<Client>,
+    pub(crate) faults: FaultLog,
+}
+
+impl Network {
+    pub(crate) fn new(compiled: &Compiled) -> Result<Self, BuildError> {
+        let config = &compiled.config;
+        let mut operators = Vec::new();
+        for endpoint in &config.endpoints {
+            let name = endpoint.operator;
+            let lanes = Lanes::new(name, &endpoint.http)
+                .map_err(|source| BuildError::Client { operator: name, source })?;
+            operators.push(Operator { name, lanes, ws: endpoint.ws.clone() });
+        }
+        let mut submit = Vec::new();
+        match &config.submission {
+            Submission::Public => {
+                let pairs = operators.iter().zip(&config.endpoints);
+                submit.extend(pairs.filter(|(_, e)| e.submit).map(|(o, _)| o.lanes.contain.clone()));
+            }
+            Submission::Private(list) => {
+                for endpoint in list {
+                    let (operator, url) = (endpoint.operator, endpoint.http.clone());
+                    let client = Client::new(operator, url, Lane::Contain, &LaneSettings::of(Lane::Contain))
+                        .map_err(|source| BuildError::Client { operator, source })?;
+                    submit.push(client);
+                }
+            }
+        }
+        Ok(Self {
+            chain: config.chain,
+            quorum: usize::from(config.quorum),
+            operators,
+            submit,
+            faults: FaultLog::default(),
+        })
+    }
+}
+
+/// Faults that the proving and containing lanes met, for the observer to deliver.
+///
+/// Holds at most one fault per operator and kind, so that it is bounded by the configuration.
+#[derive(Debug, Default)]
+pub(crate) struct FaultLog {
+    inner: Mutex<FaultState>,
+}
+
+#[derive(Debug, Default)]
+struct FaultState {
+    bad: BTreeMap<OperatorId, FaultKind>,
+    queue: VecDeque<EndpointFault>,
+}
+
+impl FaultLog {
+    /// An operator's answer was wrong or missing.
+    pub(crate) fn bad(&self, operator: OperatorId, kind: FaultKind, what: &str) {
+        let label = format!("{kind:?}");
+        metrics::counter!("portcullis_operator_faults_total", "operator" => operator.as_str().to_owned(), "kind" => label)
+            .increment(1);
+        let mut state = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.bad.insert(operator, kind) != Some(kind) && state.queue.len() < limits::FAULTS_QUEUE {
+            let detail = detail(what, limits::DETAIL_MAX_BYTES);
+            state.queue.push_back(EndpointFault { operator: Some(operator), kind, detail });
+        }
+    }
+
+    /// An operator's answer was right.
+    pub(crate) fn good(&self, operator: OperatorId) {
+        let mut state = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.bad.remove(&operator).is_some() && state.queue.len() < limits::FAULTS_QUEUE {
+            let detail = "it answers as it should again".to_owned();
+            state.queue.push_back(EndpointFault {
+                operator: Some(operator),
+                kind: FaultKind::Recovered,
+                detail,
+            });
+        }
+    }
+
+    /// Whether an operator's last answer to these lanes was good.
+    pub(crate) fn is_good(&self, operator: OperatorId) -> bool {
+        !self.inner.lock().unwrap_or_else(PoisonError::into_inner).bad.contains_key(&operator)
+    }
+
+    pub(crate) fn drain(&self) -> Vec<EndpointFault> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).queue.drain(..).collect()
+    }
+
+    /// Files an RPC failure under the kind that fits it.
+    pub(crate) fn failed(&self, operator: OperatorId, what: &str, error: &RpcError) {
+        self.bad(operator, kind_of(error), &format!("{what}: {}", crate::error::chain_of(error)));
+    }
+}
+
+/// Whether an operator is dark or talks nonsense.
+pub(crate) fn kind_of(error: &RpcError) -> FaultKind {
+    match error {
+        RpcError::Oversize { .. } | RpcError::Garbage { .. } | RpcError::WrongId { .. } => FaultKind::Garbage,
+        _ => FaultKind::Dark,
+    }
+}
+
+/// A header whose hash was recomputed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub(crate) block: BlockRef,
+    pub(crate) parent: B256,
+    pub(crate) time: u64,
+    pub(crate) bloom: Bloom,
+    pub(crate) base_fee: Option<u64>,
+}
+
+impl Head {
+    /// Checks that a header's hash is its own.
+    ///
+    /// SECURITY: everything that is said about a block hangs on its hash. A header with somebody else's hash is
+    /// refused here, so that number, parent, time and bloom may be used once the hash is agreed on.
+    pub(crate) fn check(header: &Header) -> Result<Self, RpcError> {
+        if header.inner.hash_slow() != header.hash {
+            return Err(RpcError::garbage("header with the hash that it claims"));
+        }
+        Ok(Self {
+            block: BlockRef { height: header.inner.number, hash: header.hash },
+            parent: header.inner.parent_hash,
+            time: header.inner.timestamp,
+            bloom: header.inner.logs_bloom,
+            base_fee: header.inner.base_fee_per_gas,
+        })
+    }
+}
+
+/// Which block is meant.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum At {
+    Latest,
+    Safe,
+    Finalized,
+    Number(u64),
+    Hash(B256),
+}
+
+/// A question for a block's header.
+pub(crate) fn block_request(at: At) -> RpcRequest {
+    let by_number = |tag: BlockNumberOrTag| {
+        RpcRequest::read("eth_getBlockByNumber", json!([tag, false]), ReplySize::Block)
+    };
+    match at {
+        At::Latest => by_number(BlockNumberOrTag::Latest),
+        At::Safe => by_number(BlockNumberOrTag::Safe),
+        At::Finalized => by_number(BlockNumberOrTag::Finalized),
+        At::Number(number) => by_number(BlockNumberOrTag::Number(number)),
+        At::Hash(hash) => RpcRequest::read("eth_getBlockByHash", json!([hash, false]), ReplySize::Block),
+    }
+}
+
+/// Asks for a full header and checks that it is what was asked for; none when the node does not know the block.
+pub(crate) async fn full_header(client: &Client, at: At) -> Result<Option<Header>, RpcError> {
+    let header: Option<Header> = client.ask(block_request(at), "block").await?;
+    let Some(header) = header else { return Ok(None) };
+    let right = match at {
+        At::Number(number) => header.inner.number == number,
+        At::Hash(hash) => header.hash == hash,
+        At::Latest | At::Safe | At::Finalized => true,
+    };
+    if !right {
+        return Err(RpcError::garbage("block that was asked for"));
+    }
+    Head::check(&header)?;
+    Ok(Some(header))
+}
+
+/// As [`full_header`], only what watching needs.
+pub(crate) async fn head(client: &Client, at: At) -> Result<Option<Head>, RpcError> {
+    full_header(client, at).await?.map(|header| Head::check(&header)).transpose()
+}
+
+/// Logs of one block.
+pub(crate) fn block_logs_request(addresses: &[Address], block: B256) -> RpcRequest {
+    RpcRequest::read("eth_getLogs", json!([{ "blockHash": block, "address": addresses }]), ReplySize::Bulk)
+}
+
+/// Logs of a range of blocks, both ends included.
+pub(crate) fn range_logs_request(addresses: &[Address], from: u64, to: u64) -> RpcRequest {
+    let hex = |number: u64| Value::String(format!("{number:#x}"));
+    let filter = json!({ "fromBlock": hex(from), "toBlock": hex(to), "address": addresses });
+    RpcRequest::read("eth_getLogs", json!([filter]), ReplySize::Bulk)
+}
+
+/// Where logs may stand.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Span {
+    Block(BlockRef),
+    Range(u64, u64),
+}
+
+/// Logs of watched contracts, checked for order and place. Equal digests mean equal logs in equal places.
+#[derive(Debug, Clone)]
+pub(crate) struct LogSet {
+    pub(crate) digest: B256,
+    pub(crate) logs: Vec<Log>,
+}
+
+impl PartialEq for LogSet {
+    fn eq(&self, other: &Self) -> bool {
+        self.digest == other.digest
+    }
+}
+
+impl LogSet {
+    /// Checks logs against what was asked for.
+    ///
+    /// # Errors
+    /// [`RpcError::Garbage`] when a log is of another contract, block or range, is marked removed, stands out of
+    /// order, or lacks its place.
+    pub(crate) fn check(logs: Vec<Log>, addresses: &[Address], span: Span) -> Result<Self, RpcError> {
+        if logs.len() > limits::LOGS_PER_ANSWER_MAX {
+            return Err(RpcError::Oversize { limit_bytes: limits::LOGS_PER_ANSWER_MAX });
+        }
+        let mut before: Option<(u64, u64)> = None;
+        let mut places = Vec::with_capacity(logs.len());
+        for log in &logs {
+            let (Some(number), Some(hash), Some(index), Some(tx_hash), Some(tx_index)) = (
+                log.block_number,
+                log.block_hash,
+                log.log_index,
+                log.transaction_hash,
+                log.transaction_index,
+            ) else {
+                return Err(RpcError::garbage("log with its place"));
+            };
+            let within = match span {
+                Span::Block(block) => block.hash == hash && block.height == number,
+                Span::Range(from, to) => (from..=to).contains(&number),
+            };
+            let small = u32::try_from(index).is_ok() && u32::try_from(tx_index).is_ok();
+            if !within || !small || log.removed || !addresses.contains(&log.address()) {
+                return Err(RpcError::garbage("log that was asked for"));
+            }
+            if before.is_some_and(|before| before >= (number, index)) {
+                return Err(RpcError::garbage("list of logs in order"));
+            }
+            before = Some((number, index));
+            let raw = portcullis_verifier::evm::log_digest(log.address(), log.topics(), &log.data().data);
+            places.push((number, hash, tx_index, tx_hash, index, raw));
+        }
+        let digest = portcullis_verifier::codec::digest("portcullis.evm.logset.v1", &places);
+        Ok(Self { digest, logs })
+    }
+}
