@@ -7,6 +7,7 @@
 //! tell what happened.
 
 pub mod actors;
+pub mod bench;
 pub mod books;
 pub mod chain;
 pub mod clock;

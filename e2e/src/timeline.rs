@@ -111,8 +111,12 @@ impl Line {
         let fields = value.get("fields").cloned().unwrap_or_else(|| value.clone());
         let told = value.get("target").and_then(Value::as_str) == Some(TARGET);
         let step = fields.get("step").and_then(Value::as_str).filter(|_| told).and_then(Step::parse);
-        let at_us =
+        let written =
             value.get("timestamp").and_then(Value::as_str).and_then(parse_time).unwrap_or_else(clock::now_us);
+        // A step may be told after it happened; then its own time counts. Within the same millisecond the log's is finer.
+        let happened = fields.get("at_ms").and_then(Value::as_i64).map(|ms| ms * 1_000);
+        let at_us =
+            happened.filter(|us| written.div_euclid(1_000) != us.div_euclid(1_000)).unwrap_or(written);
         Self { at_us, step, fields, text }
     }
 }

@@ -165,7 +165,8 @@ impl Facts {
         let Some(first) = first else { return Vec::new() };
         let told = service.told.steps();
         let find = |step: Step| {
-            let line = told.iter().find(|line| line.step == Some(step) && line.at_us >= first.pushed_us)?;
+            let line =
+                told.iter().find(|line| line.step == Some(step) && line.at_us >= first.pushed_us - 1_500)?;
             let height = self.chronicle.height_at(Domain::Ethereum, line.at_us).unwrap_or(first.head.height);
             let ms = (line.at_us - first.head.seen_us) as f64 / 1e3;
             Some(After { ms, blocks: distance(first.head.height, height) })
@@ -228,8 +229,7 @@ fn attacks(world: &World, outcomes: &[Outcome]) -> (usize, usize) {
 /// A line of the timeline that says that a gate is as tight as asked, not only that the trip is in a block.
 #[must_use]
 pub fn is_effect(detail: &str) -> bool {
-    let detail = detail.to_lowercase();
-    detail.contains("proven") || detail.contains("effective") || detail.contains("as tight as asked")
+    detail.contains("as tight as asked")
 }
 
 /// The service's own record of an incident, once both its gates are settled or it had its time.
