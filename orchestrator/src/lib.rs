@@ -1,6 +1,8 @@
 //! The service, its API and the command line.
 
+pub mod api;
 pub mod budget;
+pub mod cli;
 pub mod config;
 pub mod confirm;
 pub mod contain;
@@ -14,3 +16,4 @@ pub mod service;
 pub mod store;
 pub mod telemetry;
 pub mod verify;
+pub mod wiring;

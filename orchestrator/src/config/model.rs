@@ -177,6 +177,8 @@ pub struct SignerConfig {
     pub keystore: PathBuf,
     /// First line is the password.
     pub password_file: PathBuf,
+    /// Where the file names it.
+    pub at: std::ops::Range<usize>,
 }
 
 /// `[[bridge]]`

@@ -53,11 +53,15 @@ pub enum Code {
     UnknownFamily,
     /// A class of action that no playbook allows.
     NoPlaybook,
+    /// A keystore that does not open.
+    BadSigner,
+    /// An adapter that cannot be built on this machine.
+    NoAdapter,
 }
 
 impl Code {
     /// All codes, in order.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::Syntax,
         Self::UnknownKey,
         Self::MissingKey,
@@ -78,6 +82,8 @@ impl Code {
         Self::ExposedApi,
         Self::UnknownFamily,
         Self::NoPlaybook,
+        Self::BadSigner,
+        Self::NoAdapter,
     ];
 
     /// The code as it is printed and documented.
@@ -104,6 +110,8 @@ impl Code {
             Self::ExposedApi => "PC-0118",
             Self::UnknownFamily => "PC-0119",
             Self::NoPlaybook => "PC-0120",
+            Self::BadSigner => "PC-0121",
+            Self::NoAdapter => "PC-0122",
         }
     }
 }

@@ -11,7 +11,7 @@ use super::{
         FormConfig, GuardConfig, GuardKind, SideConfig,
     },
     problem::Code,
-    reader::{Placed, Section, Sink, integer_u64, type_name},
+    reader::{Placed, Section, Sink, integer_u64, report_unknown, type_name},
     scope,
 };
 
@@ -27,6 +27,9 @@ pub(super) const KINDS: [(&str, EventKind); 9] = [
     ("route", EventKind::Admin(AdminKind::Route)),
     ("parameter", EventKind::Admin(AdminKind::Parameter)),
 ];
+
+/// Parts of an event's meaning.
+const FIELDS: [&str; 7] = ["remote", "message_id", "asset", "amount", "recipient", "sender", "value"];
 
 const MODES: [(&str, Mode); 6] = [
     ("observe", Mode::Observe),
@@ -143,7 +146,9 @@ fn read_event(section: Section<'_>) -> Option<EventConfig> {
     let mut fields = std::collections::BTreeMap::new();
     if let Some(table) = section.table("fields") {
         for (name, value) in table.entries() {
-            if let Some(source) = read_field(section.sink(), name.value, value) {
+            if !FIELDS.contains(&name.value) {
+                report_unknown(section.sink(), "`fields`", name.value, &name.at, FIELDS.into_iter());
+            } else if let Some(source) = read_field(section.sink(), name.value, value) {
                 fields.insert(name.value.to_owned(), Placed { value: source, at: value.span() });
             }
         }

@@ -91,9 +91,10 @@ fn read_signer(section: Section<'_>, base: &Path) -> Option<SignerConfig> {
         let known = ["keystore", "password_file"];
         report_unknown(sink, "a signer", name.value, &name.at, known.into_iter());
     }
+    let at = keystore.as_ref().map_or_else(|| section.at().clone(), |path| path.at.clone());
     let keystore = check_file(sink, keystore?, base);
     let password_file = check_file(sink, password_file?, base);
-    Some(SignerConfig { keystore: keystore?, password_file: password_file? })
+    Some(SignerConfig { keystore: keystore?, password_file: password_file?, at })
 }
 
 fn check_file(sink: &Sink<'_>, path: Placed<String>, base: &Path) -> Option<PathBuf> {

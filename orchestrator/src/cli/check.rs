@@ -1,0 +1,90 @@
+//! `portcullis check`.
+
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::{CliError, ConfigArg, EXIT_CONFIG, EXIT_GOOD, open, print, print_json};
+use crate::config::{Loaded, Problems};
+
+/// Arguments of `portcullis check`.
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    #[command(flatten)]
+    config: ConfigArg,
+    /// Also ask every endpoint, guard and key that the file names. Sends and changes nothing.
+    #[arg(long)]
+    dial: bool,
+}
+
+pub(super) async fn check(args: &CheckArgs, json: bool) -> Result<ExitCode, CliError> {
+    match open::config(&args.config.config) {
+        Ok(loaded) => accepted(&loaded, json),
+        Err(problems) => refused(&problems, json),
+    }
+}
+
+fn refused(problems: &Problems, json: bool) -> Result<ExitCode, CliError> {
+    if json {
+        print_json(&serde_json::json!({ "ok": false, "file": problems.file, "problems": problems.list }))?;
+    } else {
+        print(&format!("{problems}\n"))?;
+    }
+    Ok(ExitCode::from(EXIT_CONFIG))
+}
+
+fn accepted(loaded: &Loaded, json: bool) -> Result<ExitCode, CliError> {
+    let config = &loaded.config;
+    if json {
+        let file = &config.file;
+        print_json(&serde_json::json!({ "ok": true, "file": file, "problems": loaded.warnings.list }))?;
+        return Ok(ExitCode::from(EXIT_GOOD));
+    }
+    let mut text = String::new();
+    if !loaded.warnings.list.is_empty() {
+        text = format!("{}\n\n", loaded.warnings);
+    }
+    text.push_str(&summary(loaded));
+    print(&text)?;
+    Ok(ExitCode::from(EXIT_GOOD))
+}
+
+/// What the file means, in a few lines: who reads it sees at once whether it is what was meant.
+fn summary(loaded: &Loaded) -> String {
+    let config = &loaded.config;
+    let mut text = format!("{} is good.\n", config.file.display());
+    for chain in &config.chains {
+        let signer = if chain.signer.is_some() { "can contain" } else { "no signer: watches only" };
+        text.push_str(&format!(
+            "  chain {}: {} of {} operators, {signer}\n",
+            chain.id.value,
+            chain.quorum,
+            chain.endpoints.len()
+        ));
+    }
+    for engine in config.engines() {
+        for bridge in &engine.bridges {
+            text.push_str(&format!(
+                "  bridge {} in group {}: {} sides, {} unwatched domains, {} assets, finality {} s\n",
+                bridge.id,
+                engine.group,
+                bridge.sides.len(),
+                bridge.unwatched.len(),
+                bridge.assets.len(),
+                bridge.finality_secs,
+            ));
+        }
+        for target in &engine.targets {
+            let mode = format!("{:?}", target.mode).to_lowercase();
+            text.push_str(&format!(
+                "  guard {} on {}: mode {mode}, scope {}\n",
+                target.id, target.chain, target.scope
+            ));
+        }
+        for playbook in &engine.playbooks {
+            let class = format!("{:?}", playbook.class).to_lowercase();
+            text.push_str(&format!("  playbook {}: {class} for {} s\n", playbook.id, playbook.expiry_secs));
+        }
+    }
+    text
+}

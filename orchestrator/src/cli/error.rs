@@ -1,0 +1,109 @@
+//! Why a command could not do its work. A "no" is an answer, not an error.
+
+use std::{io, net::SocketAddr};
+
+use super::{EXIT_BROKEN, EXIT_CONFIG, EXIT_NO};
+use crate::{
+    config::Problems,
+    service::ServiceError,
+    store::{StoreError, cluster::ClusterError},
+};
+
+/// Why a command could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// The configuration cannot be used.
+    #[error("{0}")]
+    Config(Problems),
+    /// The record cannot be read or written.
+    #[error("the record cannot be used")]
+    Store(#[from] StoreError),
+    /// The private Postgres cannot be had.
+    #[error("no private Postgres")]
+    Cluster(#[from] ClusterError),
+    /// The API cannot listen.
+    #[error(
+        "PC-0411: the API cannot listen on {address}; choose another [api] listen, or end what listens there"
+    )]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// The API ended by itself.
+    #[error("PC-0412: the API ended by itself")]
+    Serve(#[source] io::Error),
+    /// Metrics cannot be collected.
+    #[error("PC-0413: metrics cannot be collected: {0}")]
+    Metrics(String),
+    /// The service ended with an error.
+    #[error("the service cannot run")]
+    Service(#[source] ServiceError),
+    /// Signals cannot be received.
+    #[error("PC-0414: the signals that end the service cannot be received")]
+    Signals(#[source] io::Error),
+    /// Nothing has that id.
+    #[error("PC-0402: no incident has an id that begins with {0}")]
+    NoIncident(String),
+    /// More than one thing has an id that begins so.
+    #[error("PC-0401: {count} incidents have an id that begins with {prefix}; give more of it")]
+    Ambiguous {
+        /// What was typed.
+        prefix: String,
+        /// How many fit.
+        count: usize,
+    },
+    /// Standard output cannot be written.
+    #[error("PC-0415: standard output cannot be written")]
+    Output(#[source] io::Error),
+    /// A value cannot be written as JSON.
+    #[error("PC-0416: the answer cannot be written as JSON")]
+    Json(#[source] serde_json::Error),
+    /// A task of this program ended unexpectedly.
+    #[error("PC-0417: a part of the program ended unexpectedly")]
+    Task(#[source] tokio::task::JoinError),
+}
+
+/// How an error is reported: its code, and the exit code of the program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kind {
+    /// Code under which the documentation explains it, where there is one.
+    pub code: Option<&'static str>,
+    /// Exit code.
+    pub exit: u8,
+}
+
+impl Kind {
+    /// Something broke that has no code of its own.
+    pub const BROKEN: Self = Self { code: None, exit: EXIT_BROKEN };
+}
+
+impl CliError {
+    pub(super) fn json(error: serde_json::Error) -> Self {
+        Self::Json(error)
+    }
+
+    /// How it is reported.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        let (code, exit) = match self {
+            // A file has as many codes as mistakes; they stand in its text.
+            Self::Config(_) => (None, EXIT_CONFIG),
+            Self::Store(error) => (Some(error.code()), EXIT_BROKEN),
+            Self::Cluster(error) => (Some(error.code()), EXIT_BROKEN),
+            Self::Listen { .. } => (Some("PC-0411"), EXIT_BROKEN),
+            Self::Serve(_) => (Some("PC-0412"), EXIT_BROKEN),
+            Self::Metrics(_) => (Some("PC-0413"), EXIT_BROKEN),
+            Self::Service(error) => (Some(error.code()), EXIT_BROKEN),
+            Self::Signals(_) => (Some("PC-0414"), EXIT_BROKEN),
+            Self::NoIncident(_) => (Some("PC-0402"), EXIT_NO),
+            Self::Ambiguous { .. } => (Some("PC-0401"), EXIT_NO),
+            Self::Output(_) => (Some("PC-0415"), EXIT_BROKEN),
+            Self::Json(_) => (Some("PC-0416"), EXIT_BROKEN),
+            Self::Task(_) => (Some("PC-0417"), EXIT_BROKEN),
+        };
+        Kind { code, exit }
+    }
+}

@@ -1,0 +1,146 @@
+//! `portcullis run`.
+
+use std::{process::ExitCode, sync::Arc, time::Duration};
+
+use clap::Args;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use portcullis_verifier::Slug;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::{CliError, ConfigArg, EXIT_GOOD, open, print_json};
+use crate::{
+    api::{self, ApiState, Expected, Names, Watched},
+    config::Loaded,
+    service::{self, Options},
+    telemetry::{Status, now_ms},
+    wiring,
+};
+
+/// Pause between two sweeps of old samples out of the metrics.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// Arguments of `portcullis run`.
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    #[command(flatten)]
+    config: ConfigArg,
+    /// Name of this process's log among those of the same group. Processes of one name take turns; processes of
+    /// different names each decide for themselves.
+    #[arg(long, value_name = "NAME", default_value = "main", env = "PORTCULLIS_REPLICA")]
+    replica: Slug,
+}
+
+pub(super) async fn run(args: &RunArgs, json: bool) -> Result<ExitCode, CliError> {
+    let loaded = open::config(&args.config.config).map_err(CliError::Config)?;
+    for warning in &loaded.warnings.list {
+        let line = warning.place.as_ref().map_or(0, |place| place.line);
+        tracing::warn!(code = %warning.code, line, fix = %warning.fix, "{}", warning.what);
+    }
+    let stop = CancellationToken::new();
+    stop_on_signals(stop.clone())?;
+    let metrics = collect_metrics(&stop)?;
+    // Bound before anything else is started: a second service on one address ends here, without side effects.
+    let address = loaded.config.api.listen;
+    let listen = |source| CliError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(listen)?;
+    let address = listener.local_addr().map_err(listen)?;
+    let opened = open::record(&loaded.config.store).await?;
+    let served = serve(&loaded, &args.replica, &opened, (listener, metrics), stop.clone(), || {
+        tracing::info!(%address, "the API answers");
+        if json { print_json(&serde_json::json!({ "listening": address })) } else { Ok(()) }
+    })
+    .await;
+    stop.cancel();
+    opened.close().await;
+    served.map(|()| ExitCode::from(EXIT_GOOD))
+}
+
+async fn serve(
+    loaded: &Loaded,
+    replica: &Slug,
+    opened: &open::Opened,
+    (listener, metrics): (TcpListener, PrometheusHandle),
+    stop: CancellationToken,
+    listening: impl FnOnce() -> Result<(), CliError>,
+) -> Result<(), CliError> {
+    opened.store.migrate().await?;
+    let wired = {
+        let loaded = loaded.clone();
+        // Opening keystores is slow on purpose.
+        tokio::task::spawn_blocking(move || wiring::wire(&loaded)).await.map_err(CliError::Task)?
+    };
+    let wired = wired.map_err(CliError::Config)?;
+    let status = Arc::new(Status::default());
+    // Nothing speaks to engines yet but the service itself; the near end is closed at once.
+    let (_nobody, commands) = service::commands();
+    let options = Options {
+        data_dir: loaded.config.store.data_dir.clone(),
+        replica: *replica,
+        stop: stop.clone(),
+        status: Arc::clone(&status),
+        commands,
+    };
+    let service = service::run(wired, opened.store.clone(), options);
+    let state = ApiState {
+        store: opened.store.clone(),
+        status,
+        expected: Arc::new(expected(loaded)),
+        metrics: Some(metrics),
+        names: Arc::new(Names::suiting(loaded.config.api.listen)),
+    };
+    listening()?;
+    let api = tokio::spawn(api::serve(listener, state, stop.clone()));
+    let served = service.await.map_err(CliError::Service);
+    stop.cancel();
+    let api = api.await.map_err(CliError::Task)?.map_err(CliError::Serve);
+    served.and(api)
+}
+
+/// What should be watched, for the judgement of health.
+fn expected(loaded: &Loaded) -> Expected {
+    let chains = loaded.config.chains.iter().map(|chain| {
+        let watched = Watched {
+            stall_after_ms: chain.stall_after_secs.saturating_mul(1_000),
+            operators: chain.endpoints.len(),
+            quorum: chain.quorum,
+            can_contain: chain.signer.is_some(),
+        };
+        (chain.id.value, watched)
+    });
+    Expected { chains: chains.collect(), since_ms: now_ms() }
+}
+
+fn collect_metrics(stop: &CancellationToken) -> Result<PrometheusHandle, CliError> {
+    let handle =
+        PrometheusBuilder::new().install_recorder().map_err(|error| CliError::Metrics(error.to_string()))?;
+    let (sweeper, stop) = (handle.clone(), stop.clone());
+    tokio::spawn(async move {
+        while tokio::time::timeout(UPKEEP, stop.cancelled()).await.is_err() {
+            sweeper.run_upkeep();
+        }
+    });
+    Ok(handle)
+}
+
+/// Ctrl-C and SIGTERM end the service gracefully; a second one ends it at once, which is safe at any step.
+fn stop_on_signals(stop: CancellationToken) -> Result<(), CliError> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(CliError::Signals)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(CliError::Signals)?;
+    tokio::spawn(async move {
+        for last in [false, true] {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            if last {
+                tracing::warn!("ending at once");
+                std::process::exit(130);
+            }
+            tracing::info!("ending gracefully; a second signal ends at once");
+            stop.cancel();
+        }
+    });
+    Ok(())
+}

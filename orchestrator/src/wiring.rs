@@ -1,0 +1,381 @@
+//! From a checked configuration to adapters: with the configuration's list of families, the only place of the
+//! service that names one.
+//!
+//! What only a family can judge (whether an event's signature parses, whether a keystore opens) is judged here and
+//! returned as problems of the configuration file, at their places.
+
+use std::{collections::BTreeMap, ops::Range, sync::Arc};
+
+use portcullis_adapter::Contain;
+use portcullis_evm::{
+    BuildError, ConfigError, ConfigProblem, Evm, EvmConfig,
+    config::{
+        ConstantField, Endpoint, EventMapping, FeeSchedule, FieldNames, FieldSource, Finality, GateKind,
+        GateTarget, MappingKind, PrivateEndpoint, SignerSource, Submission, WatchedContract,
+    },
+};
+use portcullis_verifier::registry::{Registry, System};
+
+use crate::{
+    config::{
+        Code, Config, Loaded, Problem, Problems,
+        family::Family,
+        model::{self, BridgeConfig, ChainConfig, ContractConfig, EventConfig, EventKind, GuardConfig},
+    },
+    service::{ChainWiring, GroupWiring, Wired},
+};
+
+/// Every proof system of this build.
+///
+/// A name that is taken twice would be a mistake of this list; the first one stays, and a test looks for it.
+#[must_use]
+pub fn registry() -> Registry {
+    let mut registry = Registry::new();
+    let systems: [Box<dyn System>; 1] = [Box::new(portcullis_verifier::evm::QuorumSystem)];
+    for system in systems {
+        if let Err(taken) = registry.add(system) {
+            tracing::error!(%taken, "two proof systems of one name");
+        }
+    }
+    registry
+}
+
+/// Lets each family judge its part of the configuration; opens no key and no connection.
+#[must_use]
+pub fn check(loaded: &Loaded) -> Problems {
+    let problems = loaded.config.chains.iter().flat_map(|chain| match chain.family {
+        Family::Evm => {
+            let part = EvmPart::new(&loaded.config, chain);
+            part.config().compile().map_or_else(|errors| part.problems(loaded, &errors.0), |_| Vec::new())
+        }
+    });
+    Problems::new(&loaded.config.file, problems.collect())
+}
+
+/// Builds everything that the configuration names. Opens keystores, which blocks for about a second each; opens no
+/// connection.
+///
+/// # Errors
+/// Every problem that a family finds, at its place in the file.
+pub fn wire(loaded: &Loaded) -> Result<Wired, Problems> {
+    let mut chains = BTreeMap::new();
+    let mut problems = Vec::new();
+    for chain in &loaded.config.chains {
+        let built = match chain.family {
+            Family::Evm => EvmPart::new(&loaded.config, chain).wire(loaded),
+        };
+        match built {
+            Ok(wiring) => {
+                chains.insert(chain.id.value, wiring);
+            }
+            Err(found) => problems.extend(found),
+        }
+    }
+    if !problems.is_empty() {
+        return Err(Problems::new(&loaded.config.file, problems));
+    }
+    let groups = loaded.config.engines().into_iter().map(|engine_config| GroupWiring { engine_config });
+    Ok(Wired { groups: groups.collect(), chains, registry: Arc::new(registry()) })
+}
+
+/// One chain of this family with what the bridges watch and close on it.
+struct EvmPart<'c> {
+    chain: &'c ChainConfig,
+    contracts: Vec<(&'c BridgeConfig, &'c model::SideConfig, &'c ContractConfig)>,
+    guards: Vec<&'c GuardConfig>,
+}
+
+impl<'c> EvmPart<'c> {
+    fn new(config: &'c Config, chain: &'c ChainConfig) -> Self {
+        let sides =
+            || config.bridges.iter().flat_map(|bridge| bridge.sides.iter().map(move |side| (bridge, side)));
+        let here = || sides().filter(|(_, side)| side.chain.value == chain.id.value);
+        let contracts =
+            here().flat_map(|(bridge, side)| side.contracts.iter().map(move |c| (bridge, side, c))).collect();
+        let guards = here().filter_map(|(_, side)| side.guard.as_ref()).collect();
+        Self { chain, contracts, guards }
+    }
+
+    fn wire(&self, loaded: &Loaded) -> Result<ChainWiring, Vec<Problem>> {
+        let built = Evm::new(self.config())
+            .and_then(|evm| evm.configured_container().map(|container| (evm, container)));
+        let (evm, container) = built.map_err(|error| self.build_problems(loaded, &error))?;
+        Ok(ChainWiring {
+            observe: Arc::new(evm.observer()),
+            prove: Arc::new(evm.prover()),
+            contain: container.map(|container| -> Arc<dyn Contain> { Arc::new(container) }),
+            operators: self.chain.endpoints.iter().map(|endpoint| endpoint.operator.value).collect(),
+            quorum: self.chain.quorum,
+        })
+    }
+
+    fn config(&self) -> EvmConfig {
+        let chain = self.chain;
+        EvmConfig {
+            chain: chain.id.value,
+            endpoints: chain.endpoints.iter().map(endpoint).collect(),
+            quorum: chain.quorum,
+            start_height: chain.start_height,
+            reorg_bound_blocks: chain.reorg_bound_blocks,
+            silence_ms: chain.silence_ms,
+            stall_ms: chain.stall_after_secs.saturating_mul(1_000),
+            poll_ms: chain.poll_ms,
+            lag_blocks: chain.lag_blocks,
+            finality: match chain.finality {
+                model::Finality::Tags => Finality::Tags,
+                model::Finality::Depth { safe_blocks, final_blocks } => {
+                    Finality::Depth { safe_blocks, final_blocks }
+                }
+            },
+            bloom: chain.bloom,
+            contracts: self.contracts.iter().map(|(bridge, side, c)| contract(bridge, side, c)).collect(),
+            targets: self.guards.iter().map(|guard| target(guard)).collect(),
+            signer: chain.signer.as_ref().map(|signer| SignerSource::Keystore {
+                path: signer.keystore.clone(),
+                password_file: signer.password_file.clone(),
+            }),
+            fees: fees(&chain.fees),
+            submission: submission(&chain.submission),
+        }
+    }
+
+    fn build_problems(&self, loaded: &Loaded, error: &BuildError) -> Vec<Problem> {
+        let causes = causes(error);
+        match error {
+            BuildError::Config(errors) => self.problems(loaded, &errors.0),
+            BuildError::Signer(_) => {
+                let at = self.chain.signer.as_ref().map_or(&self.chain.id.at, |signer| &signer.at);
+                let fix = "check that keystore and password_file belong together".to_owned();
+                vec![loaded.problem(Code::BadSigner, at, causes, fix)]
+            }
+            BuildError::Client { .. } => {
+                let fix = "see the cause; this is a fault of the machine, not of the file".to_owned();
+                vec![loaded.problem(Code::NoAdapter, &self.chain.id.at, causes, fix)]
+            }
+        }
+    }
+
+    fn problems(&self, loaded: &Loaded, errors: &[ConfigError]) -> Vec<Problem> {
+        errors
+            .iter()
+            .map(|error| {
+                let code = match error.problem {
+                    ConfigProblem::Signature { .. }
+                    | ConfigProblem::SameEvent
+                    | ConfigProblem::MissingField { .. }
+                    | ConfigProblem::UselessField { .. }
+                    | ConfigProblem::UnknownParameter
+                    | ConfigProblem::ParameterType { .. }
+                    | ConfigProblem::ConstantField { .. } => Code::BadMapping,
+                    ConfigProblem::Address => Code::BadAddress,
+                    ConfigProblem::Checksum => Code::WrongChecksum,
+                    ConfigProblem::Duplicate => Code::Duplicate,
+                    ConfigProblem::Scheme { .. } => Code::BadUrl,
+                    ConfigProblem::NotThisFamily => Code::UnknownFamily,
+                    ConfigProblem::Empty => Code::MissingKey,
+                    ConfigProblem::Range { .. } | ConfigProblem::Number => Code::NotAllowed,
+                };
+                let what = format!("{} (found `{}`)", error.problem, error.text);
+                loaded.problem(code, self.place(&error.place), what, error.fix.clone())
+            })
+            .collect()
+    }
+
+    /// Where in the file a path of the family's own configuration comes from.
+    fn place(&self, path: &str) -> &Range<usize> {
+        self.find(path).unwrap_or(&self.chain.id.at)
+    }
+
+    fn find(&self, path: &str) -> Option<&Range<usize>> {
+        let (head, rest) = path.split_once('.').unwrap_or((path, ""));
+        let (list, index) = indexed(head)?;
+        if list == "targets" {
+            return self.guards.get(index).map(|guard| &guard.address.at);
+        }
+        if list == "endpoints" {
+            return self.chain.endpoints.get(index).map(|endpoint| &endpoint.operator.at);
+        }
+        let (_, side, contract) = self.contracts.get(index)?;
+        let (item, rest) = rest.split_once('.').unwrap_or((rest, ""));
+        match indexed(item) {
+            None if item == "domain" => Some(&side.domain.at),
+            None => Some(&contract.address.at),
+            Some(("ignored", index)) => contract.ignored.get(index).map(|text| &text.at),
+            Some((_, index)) => {
+                let event = contract.events.get(index)?;
+                let field = rest.strip_prefix("fields.").and_then(|name| event.fields.get(name));
+                Some(field.map_or(&event.signature.at, |field| &field.at))
+            }
+        }
+    }
+}
+
+/// `name[3]` as a name and a number.
+fn indexed(text: &str) -> Option<(&str, usize)> {
+    let (name, rest) = text.split_once('[')?;
+    Some((name, rest.strip_suffix(']')?.parse().ok()?))
+}
+
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text = format!("{text}: {cause}");
+        next = cause.source();
+    }
+    text
+}
+
+fn endpoint(endpoint: &model::EndpointConfig) -> Endpoint {
+    Endpoint {
+        operator: endpoint.operator.value,
+        http: endpoint.http.0.clone(),
+        ws: endpoint.ws.as_ref().map(|url| url.0.clone()),
+        submit: endpoint.submit,
+    }
+}
+
+fn contract(bridge: &BridgeConfig, side: &model::SideConfig, contract: &ContractConfig) -> WatchedContract {
+    WatchedContract {
+        bridge: bridge.id.value,
+        address: Family::Evm.show_account(&contract.address.value),
+        domain: side.domain.value.to_string(),
+        mappings: contract.events.iter().map(mapping).collect(),
+        ignored: contract.ignored.iter().map(|text| text.value.clone()).collect(),
+    }
+}
+
+fn mapping(event: &EventConfig) -> EventMapping {
+    let field = |name: &str| {
+        event.fields.get(name).map(|placed| match &placed.value {
+            model::FieldSource::Parameter(name) => FieldSource::Parameter(name.clone()),
+            model::FieldSource::Constant(word) => {
+                FieldSource::Constant(ConstantField { constant: word.to_string() })
+            }
+        })
+    };
+    EventMapping {
+        kind: match event.kind {
+            EventKind::Transfer(kind) => MappingKind::Transfer(kind),
+            EventKind::Admin(kind) => MappingKind::Admin(kind),
+        },
+        signature: event.signature.value.clone(),
+        fields: FieldNames {
+            remote: field("remote"),
+            message_id: field("message_id"),
+            asset: field("asset"),
+            amount: field("amount"),
+            recipient: field("recipient"),
+            sender: field("sender"),
+            value: field("value"),
+        },
+    }
+}
+
+fn target(guard: &GuardConfig) -> GateTarget {
+    GateTarget {
+        id: guard.id.value,
+        address: Family::Evm.show_account(&guard.address.value),
+        kind: match guard.kind {
+            model::GuardKind::Guard => GateKind::Guard,
+            model::GuardKind::Gate => GateKind::Gate,
+        },
+    }
+}
+
+fn fees(fees: &model::FeeConfig) -> FeeSchedule {
+    FeeSchedule {
+        fee_wei: fees.fee,
+        fee_cap_wei: fees.max_fee,
+        tip_floor_wei: fees.tip,
+        tip_ceiling_wei: fees.max_tip,
+        full_value_micro_usd: fees.full_value_micro_usd,
+        bump_bps: fees.bump_percent.saturating_mul(100),
+        bumps: fees.bumps,
+        gas_limit: fees.gas_limit,
+    }
+}
+
+fn submission(submission: &model::Submission) -> Submission {
+    match submission {
+        model::Submission::Public => Submission::Public,
+        model::Submission::Private(endpoints) => {
+            let private = endpoints.iter().map(|endpoint| PrivateEndpoint {
+                operator: endpoint.operator,
+                http: endpoint.http.0.clone(),
+            });
+            Submission::Private(private.collect())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::parse;
+
+    const EXAMPLE: &str = include_str!("../../docs/examples/portcullis.toml");
+
+    fn found(source: &str) -> Vec<(&'static str, usize)> {
+        let loaded = parse(Path::new("x.toml"), Path::new("."), source.to_owned()).unwrap();
+        let problems = check(&loaded).list;
+        problems.iter().map(|p| (p.code.as_str(), p.place.as_ref().map_or(0, |place| place.line))).collect()
+    }
+
+    #[test]
+    fn the_example_passes_its_family() {
+        assert_eq!(found(EXAMPLE), []);
+        assert_eq!(registry().names().count(), 1);
+    }
+
+    #[test]
+    fn a_mapping_that_does_not_work_is_found_on_its_line() {
+        let line = EXAMPLE.lines().position(|line| line.contains("kind = \"release\"")).unwrap() + 1;
+        for (from, to) in [
+            ("signature = \"Released(uint32 indexed", "signature = \"Released(uint33 indexed"),
+            ("signature = \"Released(uint32 indexed", "signature = \"Released(uint32 indxed"),
+            ("remote = \"origin\", message_id", "remote = \"destination\", message_id"),
+            ("{ remote = \"origin\", message_id", "{ message_id"),
+            (
+                "amount = \"amount\", recipient = \"recipient\" } },\n    { kind = \"mint\"",
+                "amount = \"token\", recipient = \"recipient\" } },\n    { kind = \"mint\"",
+            ),
+        ] {
+            assert!(EXAMPLE.contains(from), "{from}");
+            assert_eq!(found(&EXAMPLE.replacen(from, to, 1)), [("PC-0111", line)], "{from} → {to}");
+        }
+    }
+
+    #[test]
+    fn mistakes_of_both_chains_are_found_at_once() {
+        let source = EXAMPLE.replace("Minted(uint32 indexed origin,", "Minted(uint32 indexed origin");
+        assert_eq!(found(&source).len(), 2);
+    }
+
+    #[test]
+    fn wiring_holds_every_chain_and_no_container_without_a_key() {
+        let loaded = parse(Path::new("x.toml"), Path::new("."), EXAMPLE.to_owned()).unwrap();
+        let wired = wire(&loaded).unwrap_or_else(|problems| panic!("{problems}"));
+        assert_eq!((wired.groups.len(), wired.chains.len()), (1, 2));
+        assert!(wired.chains.values().all(|chain| chain.contain.is_none() && chain.quorum == 2));
+    }
+
+    #[test]
+    fn a_keystore_that_does_not_open_is_a_problem_of_its_line() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["key.json", "password"] {
+            std::fs::write(dir.path().join(name), "{}\n").unwrap();
+        }
+        let signers = "[signers.default]\nkeystore = \"key.json\"\npassword_file = \"password\"\n\n[store]";
+        let source = EXAMPLE.replacen("[store]", signers, 1);
+        let line = source.lines().position(|line| line.starts_with("keystore =")).unwrap() + 1;
+        let loaded = parse(Path::new("x.toml"), dir.path(), source).unwrap();
+        let Err(problems) = wire(&loaded) else { panic!("no key can come of this") };
+        assert!(!problems.list.is_empty());
+        for problem in problems.list {
+            assert_eq!((problem.code, problem.place.unwrap().line), (Code::BadSigner, line));
+        }
+    }
+}
