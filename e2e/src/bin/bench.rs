@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use clap::Parser;
-use e2e::bench::{Figure, latency, percentile};
+use e2e::bench::{Figure, engine, latency, percentile};
 use eyre::Result;
 
 /// What containment and engine cost on this machine, beside the bare minimum of the same run.
@@ -28,6 +28,7 @@ struct Args {
 async fn main() -> Result<()> {
     let args = Args::parse();
     let mut figures: BTreeMap<&'static str, Figure> = BTreeMap::new();
+    engines(&mut figures)?;
     let measured = latency::measure(usize::from(args.rounds), |round, total, floor| {
         eprintln!("round {:>3}: {total:>8.3} ms, floor {floor:>7.3} ms", round + 1);
     })
@@ -48,6 +49,13 @@ async fn main() -> Result<()> {
         }
     }
     println!("{}", serde_json::to_string(&figures)?);
+    Ok(())
+}
+
+/// The engine alone. First, so that no node takes its processor.
+fn engines(figures: &mut BTreeMap<&'static str, Figure>) -> Result<()> {
+    let rate = engine::rate()?;
+    figures.insert("engine_inputs_per_s", Figure::at_least(rate.engine, "1/s", rate.hashed, 1e6));
     Ok(())
 }
 
