@@ -2,6 +2,8 @@
 
 use std::{io, net::SocketAddr};
 
+use portcullis_replay::{DatasetError, backtest::BacktestError};
+
 use super::{EXIT_BROKEN, EXIT_CONFIG, EXIT_NO};
 use crate::{
     config::Problems,
@@ -55,6 +57,12 @@ pub enum CliError {
         /// How many fit.
         count: usize,
     },
+    /// The recording cannot be read.
+    #[error("PC-0418: the recording cannot be read; --data names its folder")]
+    Recording(#[from] DatasetError),
+    /// The engine refuses the recording's configuration.
+    #[error("PC-0419: the recording cannot be run")]
+    Backtest(#[from] BacktestError),
     /// Standard output cannot be written.
     #[error("PC-0415: standard output cannot be written")]
     Output(#[source] io::Error),
@@ -100,6 +108,8 @@ impl CliError {
             Self::Signals(_) => (Some("PC-0414"), EXIT_BROKEN),
             Self::NoIncident(_) => (Some("PC-0402"), EXIT_NO),
             Self::Ambiguous { .. } => (Some("PC-0401"), EXIT_NO),
+            Self::Recording(_) => (Some("PC-0418"), EXIT_BROKEN),
+            Self::Backtest(_) => (Some("PC-0419"), EXIT_BROKEN),
             Self::Output(_) => (Some("PC-0415"), EXIT_BROKEN),
             Self::Json(_) => (Some("PC-0416"), EXIT_BROKEN),
             Self::Task(_) => (Some("PC-0417"), EXIT_BROKEN),

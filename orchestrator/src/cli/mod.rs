@@ -1,5 +1,6 @@
 //! The command line: what a person types, what it answers, and with which exit code.
 
+mod backtest;
 mod check;
 mod error;
 mod format;
@@ -96,6 +97,15 @@ Exit code 3 when the file cannot be used, 1 when something that was dialled woul
 Example:
   portcullis migrate --config portcullis.toml")]
     Migrate(migrate::MigrateArgs),
+    /// Run this engine over a recorded year and count what it would have stopped, and disturbed.
+    #[command(after_help = "\
+Examples:
+  portcullis backtest --data ../shared/data/nomad
+  portcullis backtest --data ../shared/data/nomad --config portcullis.toml --json
+
+The engine and the rules are those of production; labels of the recording are used for counting only. The attack
+is not stopped: what closing after a delay would have saved is measured beside it.")]
+    Backtest(backtest::BacktestArgs),
     /// Decide a stored log again and compare, byte for byte.
     #[command(after_help = "\
 Examples:
@@ -130,6 +140,7 @@ impl Cli {
             Command::Run(args) => run::run(args, json).await,
             Command::Check(args) => check::check(args, json).await,
             Command::Migrate(args) => migrate::migrate(args, json).await,
+            Command::Backtest(args) => backtest::backtest(args, json).await,
             Command::Replay(args) => replay::replay(args, json).await,
             Command::Incidents(args) => incidents::incidents(args, json).await,
             Command::Openapi => openapi::openapi(),
