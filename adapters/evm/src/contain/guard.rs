@@ -181,6 +181,25 @@ mod tests {
     }
 
     #[test]
+    fn no_call_of_ours_opens_anything() {
+        // SECURITY: of everything that a deployed guard or gate accepts and that changes it, this family can encode
+        // trips and nothing else.
+        for name in ["Guard", "Gate"] {
+            let path = format!("{}/../../contracts/artifacts/evm/{name}.json", env!("CARGO_MANIFEST_DIR"));
+            let artifact: serde_json::Value =
+                serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+            let abi: alloy::json_abi::JsonAbi = serde_json::from_value(artifact["abi"].clone()).unwrap();
+            let reads = [alloy::json_abi::StateMutability::View, alloy::json_abi::StateMutability::Pure];
+            let writes: Vec<_> = abi.functions().filter(|f| !reads.contains(&f.state_mutability)).collect();
+            assert!(writes.iter().any(|f| f.name == "release"), "{name}: this is the real interface");
+            for function in writes {
+                let ours = IBreaker::IBreakerCalls::SELECTORS.contains(&function.selector().0);
+                assert_eq!(ours, function.name == "trip", "{name}.{}", function.name);
+            }
+        }
+    }
+
+    #[test]
     fn closed_runs_out_into_limited_and_limited_into_open_by_time_and_height() {
         assert_eq!(level_at(&state(), 99, 60), Level::Closed);
         assert_eq!(level_at(&state(), 100, 60), Level::Limited);
