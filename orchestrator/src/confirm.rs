@@ -75,7 +75,6 @@ struct Places {
     included: Option<Seen>,
     reverted: Option<(Seen, String)>,
     replaced: usize,
-    known: usize,
 }
 
 impl Confirm {
@@ -86,38 +85,42 @@ impl Confirm {
         let first_height = self.heads.get(chain).map_or(0, |head| head.height);
         let mut follow = self.heads.follow(chain);
         loop {
-            let places = self.places(attempts).await;
-            if let Some(seen) = places.included {
-                if let Some(known) = self.settle(action, seen).await {
-                    return known;
-                }
-            } else if let Some((seen, why)) = places.reverted {
-                // It may have failed because the gate was tight enough already.
-                return match self.effective_now(action).await {
-                    Some(verdict) => Watch::Effective { landed: None, verdict },
-                    None => Watch::Reverted { seen, why },
-                };
-            } else if !attempts.is_empty() && places.replaced == attempts.len() && places.known == attempts.len() {
-                return match self.effective_now(action).await {
-                    Some(verdict) => Watch::Effective { landed: None, verdict },
-                    None => Watch::Replaced,
-                };
+            if let Some(known) = self.glance(action, attempts).await {
+                return known;
             }
             let height = self.heads.get(chain).map_or(0, |head| head.height);
             let heads_passed = height.saturating_sub(first_height) >= budget::BUMP_AFTER_HEADS;
             if heads_passed || started.elapsed() >= budget::BUMP_AFTER {
-                return match self.effective_now(action).await {
-                    Some(verdict) => Watch::Effective { landed: None, verdict },
-                    None => Watch::NotLanded,
-                };
+                return self.closed_by_somebody(action).await.unwrap_or(Watch::NotLanded);
             }
             tokio::join!(follow.next(budget::LANDING_POLL), tokio::time::sleep(budget::LANDING_PACE));
         }
     }
 
+    /// What is known about attempts right now; none when nothing is.
+    pub async fn glance(&self, action: &Action, attempts: &[Attempt]) -> Option<Watch> {
+        let places = self.places(attempts).await;
+        if let Some(seen) = places.included {
+            return self.settle(action, seen).await;
+        }
+        let dead = match places.reverted {
+            Some((seen, why)) => Watch::Reverted { seen, why },
+            None if !attempts.is_empty() && places.replaced == attempts.len() => Watch::Replaced,
+            None => return None,
+        };
+        // It may have failed because the gate was tight enough already.
+        Some(self.closed_by_somebody(action).await.unwrap_or(dead))
+    }
+
+    /// Whether the gate is as tight as asked, whoever did it.
+    pub async fn closed_by_somebody(&self, action: &Action) -> Option<Watch> {
+        let verdict = self.effective_now(action).await?;
+        Some(Watch::Effective { landed: None, verdict })
+    }
+
     /// Asks the quorum where each attempt is. One that nobody can tell is simply not known yet.
     async fn places(&self, attempts: &[Attempt]) -> Places {
-        let mut places = Places { included: None, reverted: None, replaced: 0, known: 0 };
+        let mut places = Places { included: None, reverted: None, replaced: 0 };
         let answers = futures::future::join_all(attempts.iter().map(|attempt| async move {
             let contain = self.signer.container(attempt.chain)?;
             match contain.landing(attempt).await {
@@ -131,7 +134,6 @@ impl Confirm {
         .await;
         for (attempt, landing) in attempts.iter().zip(answers) {
             let Some(landing) = landing else { continue };
-            places.known = places.known.saturating_add(1);
             match landing {
                 Landing::Pending => {}
                 Landing::Included(block) => places.included = Some(Seen { attempt: attempt.clone(), block }),
@@ -151,9 +153,10 @@ impl Confirm {
         let judged = self.judge.judge(&claim, Some(action.incident)).await;
         match judged.verdict {
             verdict @ Verdict::Proven(_) => Some(Watch::Effective { landed: Some(seen), verdict }),
-            Verdict::Refuted(why, _) => {
-                Some(Watch::Ineffective { seen, why: format!("expected {}, found {}", why.expected, why.found) })
-            }
+            Verdict::Refuted(why, _) => Some(Watch::Ineffective {
+                seen,
+                why: format!("expected {}, found {}", why.expected, why.found),
+            }),
             // The block may be older than what nodes keep, or have left the chain: the newest one tells as much.
             Verdict::Undecided(_) => {
                 let verdict = self.effective_now(action).await?;

@@ -113,7 +113,8 @@ impl Journal {
             let recovered = Recovered { records: Vec::new(), torn_bytes: 0, damaged: None };
             return Ok((Self { file, path: path.to_path_buf(), bytes: as_u64(MAGIC.len()) }, recovered));
         }
-        let body = content.strip_prefix(MAGIC).ok_or_else(|| JournalError::Foreign { path: path.to_path_buf() })?;
+        let body =
+            content.strip_prefix(MAGIC).ok_or_else(|| JournalError::Foreign { path: path.to_path_buf() })?;
         let (records, good, tail) = read_records(body);
         let good = as_u64(MAGIC.len()).saturating_add(as_u64(good));
         let lost = as_u64(content.len()).saturating_sub(good);
@@ -139,7 +140,8 @@ impl Journal {
             .ok()
             .filter(|length| *length <= JOURNAL_RECORD_BYTES)
             .ok_or(JournalError::TooLarge { bytes: payload.len() })?;
-        let mut frame = Vec::with_capacity(payload.len().saturating_add(LENGTH_BYTES).saturating_add(CHECKSUM_BYTES));
+        let mut frame =
+            Vec::with_capacity(payload.len().saturating_add(LENGTH_BYTES).saturating_add(CHECKSUM_BYTES));
         frame.extend_from_slice(&length.to_le_bytes());
         frame.extend_from_slice(&checksum(payload));
         frame.extend_from_slice(payload);
@@ -165,7 +167,11 @@ impl Journal {
             .set_len(start)
             .and_then(|()| self.file.seek(SeekFrom::Start(start)))
             .and_then(|_| self.file.sync_data());
-        cleared.map_err(|source| JournalError::Io { what: "cannot clear", path: self.path.clone(), source })?;
+        cleared.map_err(|source| JournalError::Io {
+            what: "cannot clear",
+            path: self.path.clone(),
+            source,
+        })?;
         self.bytes = start;
         Ok(())
     }
@@ -281,7 +287,7 @@ mod tests {
             fs::write(&path, &whole[..whole.len() - missing]).unwrap();
             let (mut journal, recovered) = Journal::open(&path).unwrap();
             assert_eq!(recovered.records, [b"first".to_vec()], "{missing} bytes missing");
-            assert_eq!(recovered.torn_bytes, (second - missing) as u64);
+            assert_eq!(recovered.torn_bytes, as_u64(second - missing));
             assert_eq!(recovered.damaged, None);
             journal.append(b"again").unwrap();
             assert_eq!(Journal::open(&path).unwrap().1.records, [b"first".to_vec(), b"again".to_vec()]);

@@ -51,7 +51,8 @@ impl Watcher {
                 Ended::Stop => return,
                 Ended::Again(why) => {
                     tracing::error!(code = "PC-0251", %chain, why, "an adapter ended; starting it again");
-                    metrics::counter!("portcullis_observe_restarts_total", "chain" => chain.to_string()).increment(1);
+                    metrics::counter!("portcullis_observe_restarts_total", "chain" => chain.to_string())
+                        .increment(1);
                     // Darkness is no cover: the engine hears of it, and of the first block that ends it.
                     let failed =
                         Body::SourceFailed { chain, operator: None, since_ms: now_ms(), detail: why.clone() };
@@ -146,7 +147,10 @@ pub async fn keep_warm(contain: Arc<dyn portcullis_adapter::Contain>, heads: Hea
     let mut follow = heads.follow(contain.chain());
     loop {
         if let Err(error) = contain.warm().await {
-            tracing::warn!(error = describe(&error), "nonces and fees could not be read; the last known ones stay");
+            tracing::warn!(
+                error = describe(&error),
+                "nonces and fees could not be read; the last known ones stay"
+            );
         }
         tokio::select! {
             () = stop.cancelled() => return,

@@ -126,7 +126,10 @@ impl Durable {
             tracing::error!(code = "PC-0234", copy = %copy.display(), "the journal was damaged; a copy is kept");
         }
         if found.torn_bytes > 0 {
-            tracing::warn!(bytes = found.torn_bytes, "the journal ended in a record that was never acknowledged");
+            tracing::warn!(
+                bytes = found.torn_bytes,
+                "the journal ended in a record that was never acknowledged"
+            );
         }
         let mut sets = VecDeque::new();
         for record in &found.records {
@@ -218,7 +221,11 @@ impl Durable {
         });
         let count = count.map_err(DurableError::Journal)?;
         self.status.group(self.log.group, |group| group.journal_records = count);
-        tracing::warn!(code = "PC-0235", waiting = count, "the database did not answer in time; the journal has it");
+        tracing::warn!(
+            code = "PC-0235",
+            waiting = count,
+            "the database did not answer in time; the journal has it"
+        );
         Ok(())
     }
 
@@ -371,7 +378,11 @@ impl Writer {
                 return Err(error);
             }
             // Neither takes it: nothing may be sent. Both are tried until one does.
-            tracing::error!(code = error.code(), error = describe(&error), "nothing takes the record; trying again");
+            tracing::error!(
+                code = error.code(),
+                error = describe(&error),
+                "nothing takes the record; trying again"
+            );
             tokio::time::sleep(pause).await;
             pause = budget::back_off(pause, Duration::from_secs(5));
         }

@@ -102,8 +102,9 @@ fn say(name: &str, before: Option<&GateReport>, now: &GateReport) -> Option<Stri
         Level::Closed => "closed",
     };
     let Some(before) = before else {
-        return (now.level != Level::Open)
-            .then(|| format!("{name} is {} until {} and block {}", level(now.level), now.until, now.until_height));
+        return (now.level != Level::Open).then(|| {
+            format!("{name} is {} until {} and block {}", level(now.level), now.until, now.until_height)
+        });
     };
     if now.generation > before.generation {
         return Some(format!("{name} was released by people; it is {} now", level(now.level)));
@@ -121,7 +122,7 @@ mod tests {
 
     fn report(level: Level, until: u64, generation: u32) -> GateReport {
         GateReport {
-            block: BlockRef { height: until + 1, hash: B256::ZERO },
+            block: BlockRef { height: until, hash: B256::ZERO },
             time: 5,
             registered: true,
             level,

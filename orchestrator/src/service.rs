@@ -67,12 +67,15 @@ pub struct Options {
     /// Shown by the API; kept up to date by the service.
     pub status: Arc<Status>,
     /// What people tell engines, by group; see [`commands`].
-    pub commands: mpsc::Receiver<(GroupId, Command)>,
+    pub commands: mpsc::Receiver<Told>,
 }
+
+/// What a person tells the engine of a group.
+pub type Told = (GroupId, Command);
 
 /// A way to tell engines something, and its far end for [`Options`].
 #[must_use]
-pub fn commands() -> (mpsc::Sender<(GroupId, Command)>, mpsc::Receiver<(GroupId, Command)>) {
+pub fn commands() -> (mpsc::Sender<Told>, mpsc::Receiver<Told>) {
     mpsc::channel(budget::CONTROL_QUEUE)
 }
 
@@ -162,7 +165,7 @@ pub async fn run(wired: Wired, store: Store, options: Options) -> Result<(), Ser
 
 /// Brings people's commands to their groups.
 async fn route(
-    mut commands: mpsc::Receiver<(GroupId, Command)>,
+    mut commands: mpsc::Receiver<Told>,
     routes: BTreeMap<GroupId, mpsc::Sender<Command>>,
     stop: CancellationToken,
 ) {
@@ -218,7 +221,8 @@ fn lock(data_dir: &Path) -> Result<File, ServiceError> {
 /// Name of this holder of leases: that of the machine and the data directory, so that a restart need not wait for its own lease.
 fn holder_of(data_dir: &Path) -> String {
     let path = fs::canonicalize(data_dir).unwrap_or_else(|_| data_dir.to_path_buf());
-    let machine = ["/etc/machine-id", "/etc/hostname"].iter().find_map(|file| fs::read(file).ok()).unwrap_or_default();
+    let machine =
+        ["/etc/machine-id", "/etc/hostname"].iter().find_map(|file| fs::read(file).ok()).unwrap_or_default();
     let digest = keccak256([machine.as_slice(), path.as_os_str().as_encoded_bytes()].concat());
     digest.to_string()
 }

@@ -166,7 +166,16 @@ impl Background {
             detail,
         );
         let log = self.log;
-        self.put(BackgroundRow::Timeline(TimelineRow { log, incident, step, chain, action, at_ms, height, detail }));
+        self.put(BackgroundRow::Timeline(TimelineRow {
+            log,
+            incident,
+            step,
+            chain,
+            action,
+            at_ms,
+            height,
+            detail,
+        }));
     }
 }
 
@@ -175,7 +184,11 @@ const LATE_TRIES: u32 = 240;
 const LATE_PAUSE: Duration = Duration::from_millis(500);
 
 /// Writes rows for people until the queue closes. Waits out a database that does not answer.
-pub async fn write_background(store: Store, mut queue: mpsc::Receiver<BackgroundRow>, stop: CancellationToken) {
+pub async fn write_background(
+    store: Store,
+    mut queue: mpsc::Receiver<BackgroundRow>,
+    stop: CancellationToken,
+) {
     let mut late: VecDeque<(BackgroundRow, u32)> = VecDeque::new();
     let mut pause = tokio::time::interval(LATE_PAUSE);
     pause.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -192,7 +205,9 @@ pub async fn write_background(store: Store, mut queue: mpsc::Receiver<Background
         };
         match write_one(&store, &row, &stop).await {
             Ok(()) => {}
-            Err(StoreError::NotOneRow { .. }) if tries < LATE_TRIES && late.len() < budget::BACKGROUND_QUEUE => {
+            Err(StoreError::NotOneRow { .. })
+                if tries < LATE_TRIES && late.len() < budget::BACKGROUND_QUEUE =>
+            {
                 late.push_back((row, tries.saturating_add(1)));
             }
             Err(error) => {
@@ -399,7 +414,8 @@ mod tests {
         let mut follow = heads.follow(chain);
         follow.next(Duration::from_millis(5)).await;
         assert_eq!(heads.get(chain), None);
-        let head = Progress { chain, height: 7, block_hash: B256::ZERO, time: 1, safe_height: 0, final_height: 0 };
+        let head =
+            Progress { chain, height: 7, block_hash: B256::ZERO, time: 1, safe_height: 0, final_height: 0 };
         heads.put(head);
         // It came between two waits and is not missed.
         follow.next(Duration::from_secs(600)).await;

@@ -93,9 +93,10 @@ impl Judge {
             took_ms: millis(judged.took),
             at_ms: now_ms(),
         })));
-        let mut note = Note::new(Verb::Verify, format!("{}: {}", say_claim(claim), say_verdict(&judged.verdict)))
-            .chain(claim.chain())
-            .height(claim.block().height);
+        let mut note =
+            Note::new(Verb::Verify, format!("{}: {}", say_claim(claim), say_verdict(&judged.verdict)))
+                .chain(claim.chain())
+                .height(claim.block().height);
         if let Some(incident) = incident {
             note = note.incident(incident);
         }
@@ -119,7 +120,8 @@ impl Judge {
         let trust = Trust { operators: chain.operators.clone(), quorum: chain.quorum, now };
         let (registry, claim) = (Arc::clone(&self.registry), claim.clone());
         // Hashing a full block takes milliseconds: not on the threads that wait for sockets.
-        let judged = tokio::task::spawn_blocking(move || (registry.verify(&claim, &evidence, &trust), evidence));
+        let judged =
+            tokio::task::spawn_blocking(move || (registry.verify(&claim, &evidence, &trust), evidence));
         match judged.await {
             Ok((verdict, evidence)) => (verdict, Some(evidence)),
             Err(error) => no_evidence(format!("the verifier ended: {error}")),
@@ -140,7 +142,9 @@ fn say_claim(claim: &Claim) -> &'static str {
 /// A verdict in a few words, with what it rests on.
 fn say_verdict(verdict: &Verdict) -> String {
     let header = |assurance: &portcullis_verifier::Assurance| match assurance.header.quorum {
-        Some(quorum) => format!("header by {}/{} operators, {:?}", quorum.agreeing, quorum.of, assurance.inclusion),
+        Some(quorum) => {
+            format!("header by {}/{} operators, {:?}", quorum.agreeing, quorum.of, assurance.inclusion)
+        }
         None => format!("{:?}", assurance.inclusion),
     };
     match verdict {
@@ -221,7 +225,8 @@ impl EvidenceQueue {
     /// Nobody needs the claims of an incident any more.
     pub fn forget(&self, incident: IncidentId) {
         let mut waiting = self.lock();
-        let gone: Vec<_> = waiting.requests.iter().filter(|(_, r)| r.incident == incident).map(|(id, _)| *id).collect();
+        let gone: Vec<_> =
+            waiting.requests.iter().filter(|(_, r)| r.incident == incident).map(|(id, _)| *id).collect();
         for id in gone {
             if let Some(request) = waiting.requests.remove(&id) {
                 waiting.order.remove(&(request.value_micro_usd, id));

@@ -75,7 +75,9 @@ impl Signer {
             return Signing::Forbidden(forbidden);
         }
         match signed {
-            Ok(attempts) if attempts.is_empty() => Signing::Failed("the signer gave nothing to send".to_owned()),
+            Ok(attempts) if attempts.is_empty() => {
+                Signing::Failed("the signer gave nothing to send".to_owned())
+            }
             Ok(attempts) => Signing::Signed(attempts),
             Err(error) => Signing::Failed(describe(&error)),
         }

@@ -51,7 +51,20 @@ impl ActionTask {
         let bump = attempts.iter().map(|attempt| attempt.bump).max().unwrap_or(0);
         let next: Vec<Attempt> = attempts.iter().filter(|attempt| attempt.bump == bump).cloned().collect();
         let pause = budget::RETRY.0;
-        Self { shared, action, playbook, record, seen, attempts, next, bump, pause, effective, delay: None, person }
+        Self {
+            shared,
+            action,
+            playbook,
+            record,
+            seen,
+            attempts,
+            next,
+            bump,
+            pause,
+            effective,
+            delay: None,
+            person,
+        }
     }
 
     /// Runs until nothing more is to be done.
@@ -82,8 +95,14 @@ impl ActionTask {
                 self.rest().await;
                 continue;
             }
-            self.send().await;
-            if matches!(self.watch().await, Then::Done) {
+            let known = if self.send().await {
+                self.shared.confirm.watch(&self.action, &self.attempts).await
+            } else if let Some(known) = self.refused().await {
+                known
+            } else {
+                continue;
+            };
+            if matches!(self.learn(known).await, Then::Done) {
                 return;
             }
         }
@@ -91,14 +110,17 @@ impl ActionTask {
 
     /// True once the gate would ignore the action: its time has run out on the chain's own clock *and* height.
     fn is_over(&self) -> bool {
-        self.shared.heads.get(self.action.chain).is_some_and(|head| {
-            head.time >= self.action.until && head.height >= self.action.until_height
-        })
+        self.shared
+            .heads
+            .get(self.action.chain)
+            .is_some_and(|head| head.time >= self.action.until && head.height >= self.action.until_height)
     }
 
     /// Waits while a kill switch forbids the action; false when it had to wait.
     async fn allowed(&self) -> bool {
-        let Some(forbidden) = self.shared.signer.forbids(self.action.chain, self.playbook).await else { return true };
+        let Some(forbidden) = self.shared.signer.forbids(self.action.chain, self.playbook).await else {
+            return true;
+        };
         self.stopped_by(&forbidden.scope, &forbidden.reason).await;
         while !self.is_over() {
             tokio::time::sleep(budget::KILL_SWITCH_POLL).await;
@@ -121,7 +143,11 @@ impl ActionTask {
             Signing::Signed(fresh) => {
                 // Row before bytes.
                 if let Err(error) = self.shared.durable.attempts(&fresh).await {
-                    tracing::error!(code = error.code(), error = describe(&error), "attempts are not durable; not sent");
+                    tracing::error!(
+                        code = error.code(),
+                        error = describe(&error),
+                        "attempts are not durable; not sent"
+                    );
                     return false;
                 }
                 for attempt in &fresh {
@@ -139,7 +165,8 @@ impl ActionTask {
                 false
             }
             Signing::NoSigner => {
-                self.delayed("no signer is configured for this chain: close this gate by hand".to_owned()).await;
+                self.delayed("no signer is configured for this chain: close this gate by hand".to_owned())
+                    .await;
                 false
             }
             Signing::Failed(why) => {
@@ -149,11 +176,12 @@ impl ActionTask {
         }
     }
 
-    /// Hands the newest candidates to every endpoint at once.
-    async fn send(&mut self) {
-        let Some(contain) = self.shared.signer.container(self.action.chain).cloned() else { return };
+    /// Hands the newest candidates to every endpoint at once; false when nobody took them.
+    async fn send(&mut self) -> bool {
+        let Some(contain) = self.shared.signer.container(self.action.chain).cloned() else { return false };
         let sent_at_ms = now_ms();
-        let answers = futures::future::join_all(self.next.iter().map(|attempt| contain.broadcast(attempt))).await;
+        let answers =
+            futures::future::join_all(self.next.iter().map(|attempt| contain.broadcast(attempt))).await;
         let (mut accepted, mut asked) = (0u16, 0u16);
         for (attempt, broadcast) in self.next.iter().zip(&answers) {
             let took = broadcast.replies.iter().filter(|reply| reply.accepted).count();
@@ -162,10 +190,14 @@ impl ActionTask {
             self.put_attempt(attempt, "sent", String::new(), Some(broadcast.clone()), Some(sent_at_ms));
         }
         if let Some(seen) = self.seen.take() {
-            metrics::histogram!("portcullis_contain_observed_to_broadcast_seconds").record(seen.elapsed().as_secs_f64());
+            metrics::histogram!("portcullis_contain_observed_to_broadcast_seconds")
+                .record(seen.elapsed().as_secs_f64());
         }
         let fee = self.next.last().map_or(0, |attempt| attempt.fee);
-        let text = format!("handed to {asked} endpoints, {accepted} took it (step {} of the fees, {fee})", self.bump);
+        let text = format!(
+            "handed to {asked} endpoints, {accepted} took it (step {} of the fees, {fee})",
+            self.bump
+        );
         let note = Note::new(Verb::Contain, text)
             .incident(self.action.incident)
             .chain(self.action.chain)
@@ -174,24 +206,30 @@ impl ActionTask {
         self.shared.background.note(note);
         self.report(Outcome::Broadcast { accepted, asked }).await;
         if accepted == 0 {
-            self.refused(&answers).await;
+            let replies = answers.iter().flat_map(|broadcast| &broadcast.replies);
+            let said: Vec<&str> = replies.map(|reply| reply.detail.as_str()).take(4).collect();
+            self.delayed(format!("no endpoint took it: {}", said.join("; "))).await;
         }
+        accepted > 0
     }
 
-    /// Nobody took it: what signing needs is read anew, and it is signed again.
-    async fn refused(&mut self, answers: &[Broadcast]) {
-        let said: Vec<&str> =
-            answers.iter().flat_map(|b| &b.replies).map(|reply| reply.detail.as_str()).take(4).collect();
-        self.delayed(format!("no endpoint took it: {}", said.join("; "))).await;
-        self.rest().await;
-        self.refresh().await;
-        self.next.clear();
+    /// Nobody took it. Perhaps an earlier attempt has landed, or somebody else has closed the gate; otherwise what
+    /// signing needs is read anew and it is signed again.
+    async fn refused(&mut self) -> Option<Watch> {
+        let known = self.shared.confirm.glance(&self.action, &self.attempts).await;
+        if known.is_some() {
+            return known;
+        }
+        let closed = self.shared.confirm.closed_by_somebody(&self.action).await;
+        if closed.is_none() {
+            self.sign_anew().await;
+        }
+        closed
     }
 
-    /// Waits until something is known about what was sent.
-    async fn watch(&mut self) -> Then {
-        let seen = self.shared.confirm.watch(&self.action, &self.attempts).await;
-        match seen {
+    /// Draws the consequence of what became known.
+    async fn learn(&mut self, known: Watch) -> Then {
+        match known {
             Watch::Effective { landed, verdict } => {
                 if let Some(Seen { attempt, block }) = &landed {
                     self.put_attempt(attempt, "included", format!("in block {}", block.height), None, None);
@@ -260,7 +298,10 @@ impl ActionTask {
         if let Some(contain) = self.shared.signer.container(self.action.chain)
             && let Err(error) = contain.warm().await
         {
-            tracing::warn!(error = describe(&error), "nonces and fees could not be read; the last known ones stay");
+            tracing::warn!(
+                error = describe(&error),
+                "nonces and fees could not be read; the last known ones stay"
+            );
         }
     }
 
@@ -321,4 +362,3 @@ impl ActionTask {
         }));
     }
 }
-

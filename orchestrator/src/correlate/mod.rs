@@ -236,7 +236,8 @@ impl Correlator {
         }
         self.act(&effects, head, at_ms);
         let engine_version = ENGINE_VERSION;
-        let record = LogRecord { seq, at_ms, encoded, head, engine_version, effects: encode_effects(&effects) };
+        let record =
+            LogRecord { seq, at_ms, encoded, head, engine_version, effects: encode_effects(&effects) };
         self.set.steps.push(Step { record, input, effects });
     }
 

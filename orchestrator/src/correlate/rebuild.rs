@@ -156,7 +156,11 @@ pub async fn rebuild(store: &Store, log: &LogName) -> Result<Rebuilt, RebuildErr
         tokio::task::yield_now().await;
     }
     if rebuilt.end != expected {
-        return Err(RebuildError::Cut { log: *log, expected: expected.next_seq, found: rebuilt.end.next_seq });
+        return Err(RebuildError::Cut {
+            log: *log,
+            expected: expected.next_seq,
+            found: rebuilt.end.next_seq,
+        });
     }
     if unequal > 0 {
         tracing::warn!(code = "PC-0275", %log, unequal, "this engine decides differently on parts of the log");
@@ -171,7 +175,8 @@ impl Rebuilt {
         if let Body::ConfigChanged(config) = &step.input.body {
             self.config = Some((**config).clone());
             if self.engine.is_none() {
-                let engine = Engine::new((**config).clone()).map_err(|e| RebuildError::Config(e.to_string()))?;
+                let engine =
+                    Engine::new((**config).clone()).map_err(|e| RebuildError::Config(e.to_string()))?;
                 self.engine = Some(engine);
             }
         }

@@ -73,7 +73,8 @@ impl Sources {
         if source.failed || source.tells() {
             return None;
         }
-        let detail = format!("{} of {} operators tell: {}", source.healthy(), source.operators.len(), fault.detail);
+        let detail =
+            format!("{} of {} operators tell: {}", source.healthy(), source.operators.len(), fault.detail);
         Some(Body::SourceFailed { chain, operator: None, since_ms: now_ms, detail })
     }
 

@@ -43,15 +43,33 @@ pub(super) struct Group {
 #[derive(Debug, thiserror::Error)]
 enum GroupError {
     #[error("PC-0291: the record cannot be used")]
-    Store(#[from] StoreError),
+    Store(#[source] Box<StoreError>),
     #[error("PC-0292: nothing can be made durable")]
-    Durable(#[from] DurableError),
+    Durable(#[source] Box<DurableError>),
     #[error("PC-0293: the engine cannot be rebuilt")]
-    Rebuild(#[from] RebuildError),
+    Rebuild(#[source] Box<RebuildError>),
     #[error("PC-0294: another process took the lease")]
     LeaseLost,
     #[error("PC-0295: {0} ended by itself")]
     StepEnded(&'static str),
+}
+
+impl From<StoreError> for GroupError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(Box::new(error))
+    }
+}
+
+impl From<DurableError> for GroupError {
+    fn from(error: DurableError) -> Self {
+        Self::Durable(Box::new(error))
+    }
+}
+
+impl From<RebuildError> for GroupError {
+    fn from(error: RebuildError) -> Self {
+        Self::Rebuild(Box::new(error))
+    }
 }
 
 impl Group {
@@ -117,7 +135,11 @@ impl Group {
     }
 
     /// Waits for the lease; none when told to stop first.
-    async fn wait_for_lease(&self, log: LogName, stop: &CancellationToken) -> Result<Option<Lease>, GroupError> {
+    async fn wait_for_lease(
+        &self,
+        log: LogName,
+        stop: &CancellationToken,
+    ) -> Result<Option<Lease>, GroupError> {
         loop {
             if let Some(lease) = self.store.take_lease(&log, &self.holder, budget::LEASE).await? {
                 return Ok(Some(lease));
@@ -158,8 +180,12 @@ impl Group {
     ) -> Result<Running, GroupError> {
         let child = stop.child_token();
         let (background, rows) = Background::new(log);
-        let judge =
-            Judge::new(Arc::clone(&self.chains), Arc::clone(&self.registry), self.heads.clone(), background.clone());
+        let judge = Judge::new(
+            Arc::clone(&self.chains),
+            Arc::clone(&self.registry),
+            self.heads.clone(),
+            background.clone(),
+        );
         let switches = Arc::new(KillSwitches::new(&self.data_dir, self.store.clone()));
         let signer = Signer::new(Arc::clone(&self.chains), switches);
         let (engine_in, control) = mpsc::channel(budget::CONTROL_QUEUE);
@@ -181,18 +207,31 @@ impl Group {
             // The queue is as long as there are actions.
             let _room = lane_in.try_send(dispatch);
         }
-        let lane = Lane { shared: self.shared(&signer, &durable, &judge, &engine_in, &background), dispatches, stops };
+        let lane = Lane {
+            shared: self.shared(&signer, &durable, &judge, &engine_in, &background),
+            dispatches,
+            stops,
+        };
         spawn(&mut steps, "contain", lane.run(child.clone()));
-        let verifier =
-            Verifier { judge, queue: evidence.clone(), engine: engine_in.clone(), status: Arc::clone(&self.status) };
+        let verifier = Verifier {
+            judge,
+            queue: evidence.clone(),
+            engine: engine_in.clone(),
+            status: Arc::clone(&self.status),
+        };
         spawn(&mut steps, "verify", verifier.run(child.clone()));
         self.watch_chains(&mut steps, cursors, &batch_in, &engine_in, &child);
         self.watch_gates(&mut steps, &engine_in, &background, &child);
         spawn(&mut steps, "reconcile", reconcile(Arc::clone(&durable), child.clone()));
 
         let (status, writer_status) = (Arc::clone(&self.status), Arc::clone(&self.status));
-        let writer =
-            Writer { durable: Arc::clone(&durable), work, hurry: Arc::clone(&hurry), lane: lane_in, status: writer_status };
+        let writer = Writer {
+            durable: Arc::clone(&durable),
+            work,
+            hurry: Arc::clone(&hurry),
+            lane: lane_in,
+            status: writer_status,
+        };
         let writer = tokio::spawn(writer.run());
         let out = Outputs { writer: work_in, hurry, evidence, signer, stops: stop_in, background, status };
         let beginning = Beginning { log, engine, end, deadlines, sources, last_at_ms };
@@ -213,7 +252,8 @@ impl Group {
             Some(engine) if logged.as_ref() == Some(&self.config) => Ok((engine, Vec::new())),
             Some(engine) => Ok((engine, changed())),
             None => {
-                let engine = Engine::new(self.config.clone()).map_err(|e| RebuildError::Config(e.to_string()))?;
+                let engine =
+                    Engine::new(self.config.clone()).map_err(|e| RebuildError::Config(e.to_string()))?;
                 Ok((engine, changed()))
             }
         }
@@ -274,7 +314,8 @@ impl Group {
         stop: &CancellationToken,
     ) {
         for target in &self.config.targets {
-            let Some(contain) = self.chains.get(&target.chain).and_then(|wiring| wiring.contain.clone()) else {
+            let Some(contain) = self.chains.get(&target.chain).and_then(|wiring| wiring.contain.clone())
+            else {
                 continue;
             };
             let watch = GateWatch {
@@ -289,7 +330,11 @@ impl Group {
     }
 }
 
-fn spawn(steps: &mut JoinSet<&'static str>, name: &'static str, step: impl Future<Output = ()> + Send + 'static) {
+fn spawn(
+    steps: &mut JoinSet<&'static str>,
+    name: &'static str,
+    step: impl Future<Output = ()> + Send + 'static,
+) {
     steps.spawn(async move {
         step.await;
         name

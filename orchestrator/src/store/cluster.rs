@@ -102,7 +102,6 @@ pub struct Cluster {
     place: Place,
     stop: CancellationToken,
     keeper: JoinHandle<()>,
-    taken_over: bool,
 }
 
 impl Cluster {
@@ -123,18 +122,11 @@ impl Cluster {
         } else {
             Some(launch(&place)?)
         };
-        let taken_over = child.is_none();
         wait_until_ready(&place, &mut child).await?;
         make_database(&place).await?;
         let stop = CancellationToken::new();
         let keeper = tokio::spawn(keep(place.clone(), child, stop.clone()));
-        Ok(Self { place, stop, keeper, taken_over })
-    }
-
-    /// Whether its server was running before: then somebody else may be using it.
-    #[must_use]
-    pub fn taken_over(&self) -> bool {
-        self.taken_over
+        Ok(Self { place, stop, keeper })
     }
 
     /// How to connect to it.
@@ -147,6 +139,11 @@ impl Cluster {
     #[must_use]
     pub fn socket_folder(&self) -> &Path {
         &self.place.socket
+    }
+
+    /// Leaves the server running and watches it no longer: the next start takes it over.
+    pub fn abandon(self) {
+        self.stop.cancel();
     }
 
     /// Ends the server and waits for it.
@@ -200,7 +197,11 @@ impl Place {
     }
 
     fn options(&self, database: &str) -> PgConnectOptions {
-        PgConnectOptions::new_without_pgpass().socket(&self.socket).port(5432).username(USER).database(database)
+        PgConnectOptions::new_without_pgpass()
+            .socket(&self.socket)
+            .port(5432)
+            .username(USER)
+            .database(database)
     }
 
     async fn answers(&self) -> Result<PgConnection, sqlx::Error> {
@@ -215,9 +216,11 @@ async fn keep(place: Place, mut child: Option<Child>, stop: CancellationToken) {
             match child.as_mut() {
                 Some(process) => drop(process.wait().await),
                 // Taken over from an earlier run: not our child, so it can only be asked.
-                None => while place.answers().await.is_ok() {
-                    tokio::time::sleep(RESTART).await;
-                },
+                None => {
+                    while place.answers().await.is_ok() {
+                        tokio::time::sleep(RESTART).await;
+                    }
+                }
             }
         };
         tokio::select! {
@@ -250,7 +253,8 @@ async fn initialise(place: &Place) -> Result<(), ClusterError> {
     let mut initdb = place.command("initdb");
     initdb.arg("-D").arg(&fresh).args(["-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C"]);
     run(initdb, "initdb").await?;
-    fs::rename(&fresh, &place.data).map_err(|source| fail("cannot move the new cluster to", &place.data, source))
+    fs::rename(&fresh, &place.data)
+        .map_err(|source| fail("cannot move the new cluster to", &place.data, source))
 }
 
 fn launch(place: &Place) -> Result<Child, ClusterError> {
@@ -341,7 +345,8 @@ fn find_programs() -> Result<PathBuf, ClusterError> {
         .collect();
     versions.sort_by(|a, b| b.cmp(a));
     folders.extend(versions.into_iter().map(|(_, folder)| folder));
-    let complete = |folder: &PathBuf| ["initdb", "pg_ctl", "postgres"].iter().all(|p| folder.join(p).is_file());
+    let complete =
+        |folder: &PathBuf| ["initdb", "pg_ctl", "postgres"].iter().all(|p| folder.join(p).is_file());
     folders.into_iter().find(complete).ok_or(ClusterError::NoBinaries)
 }
 
@@ -356,7 +361,8 @@ fn make_folder(path: &Path) -> Result<(), ClusterError> {
 /// SECURITY: the socket trusts whoever reaches it, so only the server's user (and root) may.
 fn hand_over(path: &Path, user: Option<User>) -> Result<(), ClusterError> {
     if let Some(User { uid, gid }) = user {
-        chown(path, Some(uid), Some(gid)).map_err(|source| fail("cannot give to the database's user", path, source))?;
+        chown(path, Some(uid), Some(gid))
+            .map_err(|source| fail("cannot give to the database's user", path, source))?;
     }
     fs::set_permissions(path, fs::Permissions::from_mode(0o700))
         .map_err(|source| fail("cannot close to others", path, source))

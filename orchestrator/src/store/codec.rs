@@ -27,7 +27,9 @@ pub(crate) fn kind_of(input: &Input) -> &'static str {
 /// # Errors
 /// [`StoreError::Unreadable`] when its bytes are not an input with effects of this version's encoding.
 pub(crate) fn step_of(record: LogRecord) -> Result<Step, StoreError> {
-    let at = |what: &'static str| move |error: portcullis_core::log::DecodeError| unreadable(what, error.to_string());
+    let at = |what: &'static str| {
+        move |error: portcullis_core::log::DecodeError| unreadable(what, error.to_string())
+    };
     let (_engine, input) = decode_input(&record.encoded).map_err(at("an input of the log"))?;
     let effects = decode_effects(&record.effects).map_err(at("effects of the log"))?;
     Ok(Step { record, input, effects })

@@ -111,6 +111,7 @@ async fn move_end(tx: &mut PgConnection, set: &WriteSet) -> Result<(), StoreErro
     }
 }
 
+#[expect(clippy::as_conversions, reason = "tells the query macro an argument's type; converts nothing")]
 async fn insert_log(tx: &mut PgConnection, set: &WriteSet) -> Result<(), StoreError> {
     let mut rows = LogRows::default();
     for step in &set.steps {
@@ -162,6 +163,7 @@ impl<'a> LogRows<'a> {
     }
 }
 
+#[expect(clippy::as_conversions, reason = "tells the query macro an argument's type; converts nothing")]
 async fn insert_observations(tx: &mut PgConnection, set: &WriteSet) -> Result<(), StoreError> {
     let mut rows = ObservationRows::default();
     for step in &set.steps {
@@ -172,8 +174,19 @@ async fn insert_observations(tx: &mut PgConnection, set: &WriteSet) -> Result<()
     if rows.seq.is_empty() {
         return Ok(());
     }
-    let ObservationRows { seq, event_id, chain, height, block_hash, tx_hash, log_index, time_s, status, kind, view } =
-        rows;
+    let ObservationRows {
+        seq,
+        event_id,
+        chain,
+        height,
+        block_hash,
+        tx_hash,
+        log_index,
+        time_s,
+        status,
+        kind,
+        view,
+    } = rows;
     sqlx::query!(
         "INSERT INTO observations (group_id, replica, seq, event_id, chain, height, block_hash, tx_hash, log_index,
                                    time_s, status, kind, view)
@@ -182,16 +195,16 @@ async fn insert_observations(tx: &mut PgConnection, set: &WriteSet) -> Result<()
         set.log.group.as_str(),
         set.log.replica.as_str(),
         &seq,
-        &event_id as &[Vec<u8>],
-        &chain as &[String],
+        &event_id,
+        &chain,
         &height,
         &block_hash as &[&[u8]],
         &tx_hash as &[&[u8]],
         &log_index,
         &time_s,
-        &status as &[String],
-        &kind as &[String],
-        &view as &[serde_json::Value],
+        &status,
+        &kind,
+        &view,
     )
     .execute(tx)
     .await
@@ -238,10 +251,8 @@ async fn put_cursor(
     set: &WriteSet,
     cursor: &portcullis_adapter::Cursor,
 ) -> Result<(), StoreError> {
-    let newest = cursor
-        .recent
-        .first()
-        .ok_or_else(|| super::convert::unreadable("a cursor", "it names no block"))?;
+    let newest =
+        cursor.recent.first().ok_or_else(|| super::convert::unreadable("a cursor", "it names no block"))?;
     let at_ms = set.steps.last().map_or(0, |step| step.record.at_ms);
     sqlx::query!(
         "INSERT INTO cursors (group_id, replica, chain, height, block_hash, encoded, at_ms)

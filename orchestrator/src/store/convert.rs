@@ -82,7 +82,10 @@ mod tests {
     #[test]
     fn numbers_out_of_range_are_refused_and_named() {
         assert_eq!(to_i64("a height", 7).unwrap(), 7);
-        assert!(matches!(to_i64("a height", u64::MAX), Err(StoreError::Range { what: "a height", value: u64::MAX })));
+        assert!(matches!(
+            to_i64("a height", u64::MAX),
+            Err(StoreError::Range { what: "a height", value: u64::MAX })
+        ));
         assert!(to_u64("a height", -1).is_err());
         assert_eq!(to_i64_capped(u64::MAX), i64::MAX);
     }

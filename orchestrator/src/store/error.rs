@@ -48,7 +48,9 @@ pub enum StoreError {
         detail: String,
     },
     /// The chain of hashes does not hold.
-    #[error("PC-0207: the log of {group}/{replica} is broken at record {seq}: expected {expected}, found {found}")]
+    #[error(
+        "PC-0207: the log of {group}/{replica} is broken at record {seq}: expected {expected}, found {found}"
+    )]
     Broken {
         /// Linked group.
         group: String,

@@ -110,10 +110,11 @@ impl Store {
     /// # Errors
     /// As the database gives them.
     pub async fn logs(&self) -> Result<Vec<(LogName, LogEnd)>, StoreError> {
-        let rows = sqlx::query!("SELECT group_id, replica, next_seq, head FROM logs ORDER BY group_id, replica")
-            .fetch_all(&self.general)
-            .await
-            .map_err(|e| StoreError::from_driver("logs", e))?;
+        let rows =
+            sqlx::query!("SELECT group_id, replica, next_seq, head FROM logs ORDER BY group_id, replica")
+                .fetch_all(&self.general)
+                .await
+                .map_err(|e| StoreError::from_driver("logs", e))?;
         let mut logs = Vec::with_capacity(rows.len());
         for row in rows {
             let name = LogName {
@@ -147,7 +148,10 @@ impl Store {
             let chain = to_chain(&row.chain)?;
             let cursor = decode_cursor(&row.encoded)?;
             if cursor.chain != chain {
-                return Err(unreadable("a cursor", format!("it names {} in the row of {chain}", cursor.chain)));
+                return Err(unreadable(
+                    "a cursor",
+                    format!("it names {} in the row of {chain}", cursor.chain),
+                ));
             }
             cursors.insert(chain, cursor);
         }
@@ -215,7 +219,12 @@ impl Store {
     ///
     /// # Errors
     /// As the database gives them.
-    pub async fn keep_fork(&self, log: &LogName, holder: &str, records: &[LogRecord]) -> Result<(), StoreError> {
+    pub async fn keep_fork(
+        &self,
+        log: &LogName,
+        holder: &str,
+        records: &[LogRecord],
+    ) -> Result<(), StoreError> {
         for record in records {
             sqlx::query!(
                 "INSERT INTO log_forks (group_id, replica, holder, seq, at_ms, encoded, head, effects)

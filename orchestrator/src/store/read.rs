@@ -224,7 +224,11 @@ impl Store {
     ///
     /// # Errors
     /// As the database gives them.
-    pub async fn incidents(&self, before_ms: Option<u64>, limit: u32) -> Result<Vec<IncidentRow>, StoreError> {
+    pub async fn incidents(
+        &self,
+        before_ms: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<IncidentRow>, StoreError> {
         let before = before_ms.map_or(Ok(i64::MAX), |ms| to_i64("a time", ms))?;
         sqlx::query_as!(
             IncidentRow,

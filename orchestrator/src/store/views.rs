@@ -150,7 +150,9 @@ async fn insert_action(
 /// How far an action got, in the words of the table, with a sentence for people.
 fn outcome_row(outcome: &Outcome) -> (&'static str, String) {
     match outcome {
-        Outcome::Broadcast { accepted, asked } => ("sent", format!("{accepted} of {asked} endpoints took it")),
+        Outcome::Broadcast { accepted, asked } => {
+            ("sent", format!("{accepted} of {asked} endpoints took it"))
+        }
         Outcome::Landed { height, .. } => ("landed", format!("in block {height}")),
         Outcome::Reverted { detail } => ("reverted", clean(detail)),
         Outcome::Reorged => ("reorged", "its block left the chain".to_owned()),

@@ -1,0 +1,539 @@
+//! Two chains that blocks are mined on by hand, with a bridge and a gate on each, behind the adapters' traits.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use portcullis::service::{ChainWiring, GroupWiring, Wired};
+use portcullis_adapter::{
+    AdapterError, Attempt, Batch, Broadcast, Class, Contain, Cursor, EndpointReply, Feed, GateReport,
+    Landing, Observe, Prove, Readiness,
+};
+use portcullis_core::EngineConfig;
+use portcullis_core::config::{Asset, AssetForm, Bridge, Chain, Mode, Playbook, Rules, Side, Target};
+use portcullis_verifier::registry::System;
+use portcullis_verifier::{
+    Action, ActionClass, Assurance, B256, BlockRef, ChainId, Claim, Event, Evidence, Level, Observation,
+    Position, Progress, Refutation, Registry, Relation, Slug, Status, Transfer, TransferKind, Trust, U256,
+    Undecided, Verdict, keccak256,
+};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::slug;
+
+const FINALITY_SECS: u64 = 60;
+const DEPTH: u64 = 5;
+pub const ADDRESS: u64 = 0x61;
+
+pub fn word(number: u64) -> B256 {
+    B256::from(U256::from(number))
+}
+
+pub fn home() -> ChainId {
+    ChainId::new("test:1").unwrap()
+}
+
+pub fn away() -> ChainId {
+    ChainId::new("test:2").unwrap()
+}
+
+#[derive(Debug, Clone)]
+struct Block {
+    height: u64,
+    hash: B256,
+    time: u64,
+    events: Vec<Observation>,
+    attempts: Vec<Attempt>,
+}
+
+impl Block {
+    fn reference(&self) -> BlockRef {
+        BlockRef { height: self.height, hash: self.hash }
+    }
+}
+
+#[derive(Debug, Default)]
+struct ChainState {
+    blocks: Vec<Block>,
+    mempool: Vec<Attempt>,
+    forks: u64,
+    /// Nobody takes bytes.
+    refuse: bool,
+}
+
+type Hook = Arc<dyn Fn(&Attempt) + Send + Sync>;
+
+#[derive(Default)]
+struct State {
+    chains: BTreeMap<ChainId, ChainState>,
+    /// Every byte that reached an endpoint, in order.
+    received: Vec<Attempt>,
+    on_sign: Option<Hook>,
+    on_broadcast: Option<Hook>,
+    nonces: BTreeMap<ChainId, u64>,
+}
+
+/// The world. Clones are the same world.
+#[derive(Clone)]
+pub struct World {
+    state: Arc<Mutex<State>>,
+    heads: watch::Sender<u64>,
+}
+
+impl World {
+    pub fn new() -> Self {
+        let mut state = State::default();
+        for chain in [home(), away()] {
+            state.chains.insert(chain, ChainState::default());
+        }
+        let world = Self { state: Arc::new(Mutex::new(state)), heads: watch::Sender::new(0) };
+        for _ in 0..3 {
+            world.mine_both();
+        }
+        world
+    }
+
+    fn with<T>(&self, f: impl FnOnce(&mut State) -> T) -> T {
+        f(&mut self.state.lock().unwrap())
+    }
+
+    pub fn mine_both(&self) {
+        self.mine(home(), Vec::new());
+        self.mine(away(), Vec::new());
+    }
+
+    /// Mines a block with these transfers and everything in the mempool.
+    pub fn mine(&self, chain: ChainId, transfers: Vec<Transfer>) -> BlockRef {
+        let block = self.with(|state| {
+            let side = state.chains.get_mut(&chain).unwrap();
+            let height = side.blocks.last().map_or(1, |b| b.height + 1);
+            // Chain time runs with the service's clock, so that actions end in the future.
+            let now = portcullis::telemetry::now_ms() / 1_000;
+            let time = side.blocks.last().map_or(now - 600, |b| (b.time + 1).max(now));
+            let hash = keccak256(format!("{chain}/{height}/{}", side.forks));
+            let events = transfers.into_iter().zip(0u32..).map(|(transfer, log_index)| {
+                let tx_hash = keccak256(format!("{hash}/{log_index}"));
+                let position = Position { height, tx_index: log_index, log_index, block_hash: hash, tx_hash };
+                Observation::new(chain, position, time, Status::Included, tx_hash, Event::Transfer(transfer))
+            });
+            let attempts = std::mem::take(&mut side.mempool);
+            let block = Block { height, hash, time, events: events.collect(), attempts };
+            side.blocks.push(block.clone());
+            block.reference()
+        });
+        self.heads.send_modify(|n| *n += 1);
+        block
+    }
+
+    /// Drops the newest blocks; what they held of the mempool's is lost.
+    pub fn reorg(&self, chain: ChainId, depth: usize) {
+        self.with(|state| {
+            let side = state.chains.get_mut(&chain).unwrap();
+            let keep = side.blocks.len() - depth;
+            side.blocks.truncate(keep);
+            side.forks += 1;
+        });
+        self.mine(chain, Vec::new());
+    }
+
+    /// A release on the home chain that nothing stands behind.
+    pub fn steal(&self, id: u64, dollars: u64) -> BlockRef {
+        self.mine(home(), vec![transfer(TransferKind::Release, id, dollars)])
+    }
+
+    /// A burn on the other chain.
+    pub fn burn(&self, id: u64, dollars: u64) -> BlockRef {
+        self.mine(away(), vec![transfer(TransferKind::Burn, id, dollars)])
+    }
+
+    pub fn received(&self) -> Vec<Attempt> {
+        self.with(|state| state.received.clone())
+    }
+
+    pub fn received_on(&self, chain: ChainId) -> usize {
+        self.received().iter().filter(|attempt| attempt.chain == chain).count()
+    }
+
+    pub fn on_sign(&self, hook: impl Fn(&Attempt) + Send + Sync + 'static) {
+        self.with(|state| state.on_sign = Some(Arc::new(hook)));
+    }
+
+    pub fn on_broadcast(&self, hook: impl Fn(&Attempt) + Send + Sync + 'static) {
+        self.with(|state| state.on_broadcast = Some(Arc::new(hook)));
+    }
+
+    pub fn refuse(&self, chain: ChainId, refuse: bool) {
+        self.with(|state| state.chains.get_mut(&chain).unwrap().refuse = refuse);
+    }
+
+    pub fn closed_until(&self, chain: ChainId) -> u64 {
+        self.with(|state| until_at(&state.chains[&chain], u64::MAX))
+    }
+
+    pub fn is_closed(&self, chain: ChainId) -> bool {
+        self.closed_until(chain) > portcullis::telemetry::now_ms() / 1_000
+    }
+
+    /// What the service is wired with.
+    pub fn wired(&self) -> Wired {
+        let mut registry = Registry::new();
+        registry.add(Box::new(WorldSystem)).unwrap();
+        let wire = |chain| {
+            let view = Arc::new(View { chain, world: self.clone() });
+            let wiring = ChainWiring {
+                observe: view.clone(),
+                prove: view.clone(),
+                contain: Some(view),
+                operators: operators(),
+                quorum: 2,
+            };
+            (chain, wiring)
+        };
+        Wired {
+            groups: vec![GroupWiring { engine_config: config() }],
+            chains: [home(), away()].into_iter().map(wire).collect(),
+            registry: Arc::new(registry),
+        }
+    }
+}
+
+fn operators() -> Vec<Slug> {
+    ["a", "b", "c"].map(slug).to_vec()
+}
+
+fn transfer(kind: TransferKind, id: u64, dollars: u64) -> Transfer {
+    let (local, remote) = if kind == TransferKind::Release { (1, 2) } else { (2, 1) };
+    Transfer {
+        kind,
+        bridge: slug("b"),
+        local: word(local),
+        remote: word(remote),
+        message_id: word(id),
+        asset: word(0x10 + local),
+        amount: U256::from(dollars) * U256::from(1_000_000u64),
+        sender: None,
+        recipient: word(0xbeef),
+    }
+}
+
+/// Two chains, one bridge, a gate on each side, everything that automation may do.
+pub fn config() -> EngineConfig {
+    let chain = |id| Chain { id, operators: operators(), quorum: 2, stall_after_secs: 86_400 };
+    let target = |name: &str, chain| Target {
+        id: slug(name),
+        chain,
+        address: word(ADDRESS),
+        bridge: slug("b"),
+        scope: word(0x5c0),
+        mode: Mode::Halt,
+        max_secs: 86_400,
+        block_secs: 12,
+    };
+    let playbook = |name: &str, class| Playbook {
+        id: slug(name),
+        class,
+        needs: Assurance::proved_under_quorum(2, 3),
+        expiry_secs: 7_200,
+        targets: Vec::new(),
+    };
+    let form =
+        |domain, token, home| AssetForm { domain: word(domain), asset: word(token), decimals: 6, home };
+    EngineConfig {
+        group: slug("g"),
+        chains: vec![chain(home()), chain(away())],
+        bridges: vec![Bridge {
+            id: slug("b"),
+            finality_secs: FINALITY_SECS,
+            skew_secs: 0,
+            sides: vec![Side { chain: home(), domain: word(1) }, Side { chain: away(), domain: word(2) }],
+            unwatched: Vec::new(),
+            assets: vec![Asset {
+                name: slug("usd"),
+                forms: vec![form(1, 0x11, true), form(2, 0x12, false)],
+                micro_usd: Some(1_000_000),
+            }],
+        }],
+        targets: vec![target("home", home()), target("away", away())],
+        rules: Rules::default(),
+        playbooks: vec![playbook("halt", ActionClass::Halt), playbook("hold", ActionClass::Hold)],
+    }
+}
+
+fn until_at(chain: &ChainState, height: u64) -> u64 {
+    let landed = chain.blocks.iter().filter(|b| b.height <= height).flat_map(|b| &b.attempts);
+    landed.map(|attempt| Trip::of(attempt).until).max().unwrap_or(0)
+}
+
+/// What an attempt's bytes say.
+#[derive(borsh::BorshSerialize, borsh::BorshDeserialize)]
+pub struct Trip {
+    pub until: u64,
+    pub record: B256,
+    pub nonce: u64,
+    pub bump: u16,
+    pub action: B256,
+}
+
+impl Trip {
+    pub fn of(attempt: &Attempt) -> Self {
+        borsh::from_slice(&attempt.bytes).unwrap()
+    }
+}
+
+/// One chain as its adapter sees it.
+struct View {
+    chain: ChainId,
+    world: World,
+}
+
+impl View {
+    fn side<T>(&self, f: impl FnOnce(&mut ChainState) -> T) -> T {
+        self.world.with(|state| f(state.chains.get_mut(&self.chain).unwrap()))
+    }
+
+    /// What follows what was delivered, one block, or the retractions that come first.
+    fn next(&self, delivered: &mut Vec<Block>) -> Option<Batch> {
+        let canonical = self.side(|side| side.blocks.clone());
+        let mut observations = Vec::new();
+        let on_chain = |block: &Block| canonical.iter().any(|b| b.hash == block.hash);
+        while delivered.last().is_some_and(|block| !on_chain(block)) {
+            let gone = delivered.pop().unwrap();
+            observations.extend(gone.events.iter().rev().map(|o| o.with_status(Status::Retracted)));
+        }
+        let height = delivered.last().map_or(0, |b| b.height);
+        let next = canonical.iter().find(|b| b.height == height + 1);
+        if next.is_none() && observations.is_empty() {
+            return None;
+        }
+        if let Some(block) = next {
+            observations.extend(block.events.clone());
+            delivered.push(block.clone());
+        }
+        let newest = delivered.last().unwrap();
+        let final_height = newest.height.saturating_sub(DEPTH);
+        let recent: Vec<_> = delivered.iter().rev().take(20).collect();
+        Some(Batch {
+            chain: self.chain,
+            seen_at: std::time::Instant::now(),
+            observations,
+            progress: Some(Progress {
+                chain: self.chain,
+                height: newest.height,
+                block_hash: newest.hash,
+                time: newest.time,
+                safe_height: final_height,
+                final_height,
+            }),
+            cursor: Some(Cursor {
+                chain: self.chain,
+                recent: recent.iter().map(|b| b.reference()).collect(),
+                undoable: recent
+                    .iter()
+                    .filter(|b| !b.events.is_empty())
+                    .map(|b| (b.reference(), b.events.iter().map(|e| borsh::to_vec(e).unwrap()).collect()))
+                    .collect(),
+            }),
+        })
+    }
+}
+
+fn delivered_by(cursor: Option<Cursor>) -> Vec<Block> {
+    let Some(cursor) = cursor else { return Vec::new() };
+    let events = |at: &BlockRef| -> Vec<Observation> {
+        let found = cursor.undoable.iter().find(|(block, _)| block == at);
+        found
+            .map(|(_, list)| list.iter().map(|e| borsh::from_slice(e).unwrap()).collect())
+            .unwrap_or_default()
+    };
+    let block = |at: &BlockRef| Block {
+        height: at.height,
+        hash: at.hash,
+        time: 0,
+        events: events(at),
+        attempts: Vec::new(),
+    };
+    cursor.recent.iter().rev().map(block).collect()
+}
+
+#[async_trait]
+impl Observe for View {
+    fn chain(&self) -> ChainId {
+        self.chain
+    }
+
+    async fn observe(
+        &self,
+        from: Option<Cursor>,
+        feed: Feed,
+        stop: CancellationToken,
+    ) -> Result<(), AdapterError> {
+        let mut heads = self.world.heads.subscribe();
+        let mut delivered = delivered_by(from);
+        loop {
+            while let Some(batch) = self.next(&mut delivered) {
+                if feed.send(batch).await.is_err() {
+                    return Ok(());
+                }
+            }
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                _ = heads.changed() => {}
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Prove for View {
+    fn chain(&self) -> ChainId {
+        self.chain
+    }
+
+    async fn evidence(&self, claim: &Claim) -> Result<Evidence, AdapterError> {
+        let truth = self.side(|side| match claim {
+            Claim::Emitted { block, log_index, raw, .. } => side
+                .blocks
+                .iter()
+                .find(|b| b.hash == block.hash)
+                .map(|b| b.events.iter().any(|o| o.position().log_index == *log_index && o.raw() == *raw)),
+            Claim::State { block, value, .. } => side
+                .blocks
+                .iter()
+                .any(|b| b.hash == block.hash)
+                .then(|| U256::from(until_at(side, block.height)) >= *value),
+            _ => None,
+        });
+        match truth {
+            Some(truth) => Ok(Evidence { system: slug("world"), bytes: vec![u8::from(truth)] }),
+            None => Err(AdapterError::new(self.chain, None, Class::Transient, "the block is not there")),
+        }
+    }
+
+    async fn head(&self) -> Result<BlockRef, AdapterError> {
+        Ok(self.side(|side| side.blocks.last().unwrap().reference()))
+    }
+}
+
+struct WorldSystem;
+
+impl System for WorldSystem {
+    fn name(&self) -> Slug {
+        slug("world")
+    }
+
+    fn verify(&self, _: &Claim, evidence: &Evidence, _: &Trust) -> Verdict {
+        let assurance = Assurance::proved_under_quorum(2, 3);
+        match evidence.bytes.as_slice() {
+            [1] => Verdict::Proven(assurance),
+            [0] => Verdict::Refuted(Refutation { expected: "so".into(), found: "not so".into() }, assurance),
+            _ => Verdict::Undecided(Undecided::BadEvidence { detail: "not one byte".into() }),
+        }
+    }
+}
+
+#[async_trait]
+impl Contain for View {
+    fn chain(&self) -> ChainId {
+        self.chain
+    }
+
+    async fn warm(&self) -> Result<(), AdapterError> {
+        self.world.with(|state| {
+            let landed: BTreeSet<u64> = state.chains[&self.chain]
+                .blocks
+                .iter()
+                .flat_map(|b| &b.attempts)
+                .map(|attempt| attempt.nonce)
+                .collect();
+            state.nonces.insert(self.chain, landed.last().map_or(0, |nonce| nonce + 1));
+        });
+        Ok(())
+    }
+
+    async fn sign(&self, action: &Action, record: B256, bump: u16) -> Result<Vec<Attempt>, AdapterError> {
+        let (nonce, hook) = self
+            .world
+            .with(|state| (state.nonces.get(&self.chain).copied().unwrap_or(0), state.on_sign.clone()));
+        let trip = Trip { until: action.until, record, nonce, bump, action: action.id.0 };
+        let bytes = borsh::to_vec(&trip).unwrap();
+        let hash = keccak256([self.chain.as_str().as_bytes(), bytes.as_slice()].concat());
+        let fee = 1 + u128::from(bump);
+        let attempt =
+            Attempt { action: action.id, chain: self.chain, hash, bytes, sender: word(7), nonce, bump, fee };
+        if let Some(hook) = hook {
+            hook(&attempt);
+        }
+        Ok(vec![attempt])
+    }
+
+    async fn broadcast(&self, attempt: &Attempt) -> Broadcast {
+        let hook = self.world.with(|state| state.on_broadcast.clone());
+        if let Some(hook) = hook {
+            hook(attempt);
+        }
+        let accepted = self.world.with(|state| {
+            state.received.push(attempt.clone());
+            let side = state.chains.get_mut(&self.chain).unwrap();
+            let taken = side.blocks.iter().flat_map(|b| &b.attempts).any(|a| a.nonce == attempt.nonce);
+            if side.refuse || taken {
+                return false;
+            }
+            // A later bump replaces an earlier one of the same nonce.
+            side.mempool.retain(|a| a.nonce != attempt.nonce || a.bump > attempt.bump);
+            side.mempool.push(attempt.clone());
+            true
+        });
+        let reply = |operator| EndpointReply { operator, accepted, detail: String::new() };
+        Broadcast { replies: operators().into_iter().map(reply).collect() }
+    }
+
+    async fn landing(&self, attempt: &Attempt) -> Result<Landing, AdapterError> {
+        Ok(self.side(|side| {
+            for block in &side.blocks {
+                for landed in &block.attempts {
+                    if landed.hash == attempt.hash {
+                        return Landing::Included(block.reference());
+                    }
+                    if landed.nonce == attempt.nonce {
+                        return Landing::Replaced;
+                    }
+                }
+            }
+            Landing::Pending
+        }))
+    }
+
+    fn effect(&self, action: &Action, block: BlockRef) -> Claim {
+        Claim::State {
+            chain: self.chain,
+            block,
+            contract: action.target,
+            key: action.scope,
+            mask: U256::MAX,
+            relation: Relation::AtLeast,
+            value: U256::from(action.until),
+        }
+    }
+
+    async fn gate(&self, _target: B256, _scope: B256) -> Result<GateReport, AdapterError> {
+        Ok(self.side(|side| {
+            let newest = side.blocks.last().unwrap();
+            let until = until_at(side, u64::MAX);
+            let level = if until > newest.time { Level::Closed } else { Level::Open };
+            GateReport {
+                block: newest.reference(),
+                time: newest.time,
+                registered: true,
+                level,
+                until,
+                until_height: 0,
+                generation: 0,
+            }
+        }))
+    }
+
+    async fn rehearse(&self, _action: &Action) -> Result<Vec<Readiness>, AdapterError> {
+        Ok(Vec::new())
+    }
+}
