@@ -69,6 +69,11 @@ impl Book {
         Some((*id, self.cases.get(id)?))
     }
 
+    /// A claim by id.
+    pub(crate) fn get(&self, id: &ClaimId) -> Option<&Case> {
+        self.cases.get(id)
+    }
+
     /// Takes a verdict in. A refutation that is not good enough for `floor` shows too little: it counts as
     /// undecided. Gives the case when it is ours and was not decided before.
     pub(crate) fn answer(

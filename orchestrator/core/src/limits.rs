@@ -19,6 +19,10 @@ pub const SIGNALS_PER_CHANGE: usize = 64;
 /// Proofs asked for at one time on behalf of one incident. One good proof suffices; four cover slow operators.
 pub const PROOFS_IN_FLIGHT: usize = 4;
 
+/// Claims undecided or in flight at one time on behalf of one incident: when operators answer nothing, asking about
+/// ever more events would only load them more.
+pub const PROOFS_OPEN: usize = 32;
+
 /// First pause before an undecided claim is put again, milliseconds; doubles each time.
 pub const RETRY_FIRST_MS: u64 = 250;
 

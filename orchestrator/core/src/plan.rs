@@ -127,7 +127,11 @@ pub(crate) fn step(
     let level = level_of(class);
     let mode = gate.mode.unwrap_or(target.mode);
     let automatic = !order.bound_by_mode || class <= allowed(mode);
-    let enough = now.time.saturating_add(secs.checked_div(2).unwrap_or(0));
+    // What was asked for less (a short hold) is made as long as the stronger class wants.
+    let said = if automatic { gate.asked } else { gate.proposed };
+    let rises = said.is_some_and(|asked| asked.until > now.time && asked.class < class);
+    let left = if rises { secs } else { secs.checked_div(2).unwrap_or(0) };
+    let enough = now.time.saturating_add(left);
     if gate.covers(level, enough, now.time, automatic) {
         return Step::Covered;
     }

@@ -47,8 +47,8 @@ pub(crate) fn proof_words(incident: &Incident, floor: &Assurance) -> String {
     }
 }
 
-/// Chooses among the playbooks: the highest class whose floor is met. A higher one that only lacks evidence is
-/// waited for; when the wait is over, a hold (or less) whose own floor is met may run instead.
+/// Chooses among the playbooks: the highest class whose floor is met. Where that lacks evidence, a hold (or less)
+/// that is proven well enough runs meanwhile; one that asks for nothing only when the wait for evidence is over.
 pub(crate) fn choose<'a>(
     signals: &Signals,
     incident: &Incident,
@@ -64,14 +64,18 @@ pub(crate) fn choose<'a>(
         return Choice::Run(playbook);
     }
     let over_ms = incident.class_since_ms.saturating_add(evidence_wait_ms);
-    if now_ms < over_ms {
-        return Choice::Wait(over_ms);
-    }
-    let weaker = |p: &&Playbook| fits(p) && p.class < top && p.class <= ActionClass::Hold;
+    let waited = now_ms >= over_ms;
+    // What is proven well enough for less runs at once; what asks for nothing gives the proof its time first.
+    let due = |p: &&Playbook| waited || p.needs != Assurance::default();
+    let weaker = |p: &&Playbook| fits(p) && due(p) && p.class < top && p.class <= ActionClass::Hold;
     let mut weaker: Vec<&Playbook> = playbooks.iter().filter(weaker).filter(met).collect();
     // Stable: among equals the configuration's order decides.
     weaker.sort_by_key(|p| core::cmp::Reverse(p.class));
-    weaker.first().map_or(Choice::Nothing, |playbook| Choice::Run(playbook))
+    match weaker.first() {
+        Some(playbook) => Choice::Run(playbook),
+        None if waited => Choice::Nothing,
+        None => Choice::Wait(over_ms),
+    }
 }
 
 /// True when nothing that could still be proven would allow more than what already may run.

@@ -94,8 +94,8 @@ impl Signals {
         let mut news = true;
         if let Some(known) = self.stored.get(&key) {
             news = class > known.signal.class;
-            if known.signal.class == class && known.moment == stored.moment {
-                self.replace(key, stored);
+            if known.signal.class == class {
+                self.reword(key, stored);
                 return false;
             }
             self.clear(setting, &key);
@@ -115,11 +115,11 @@ impl Signals {
         news
     }
 
-    /// The same signal with other words or another value.
-    fn replace(&mut self, key: SignalKey, mut stored: Stored) {
+    /// The same signal with other words and another value. It stands where and since when it stood.
+    fn reword(&mut self, key: SignalKey, stored: Stored) {
         if let Some(known) = self.stored.get_mut(&key) {
-            stored.incident = known.incident;
-            *known = stored;
+            known.signal.value_micro_usd = stored.signal.value_micro_usd;
+            known.signal.detail = stored.signal.detail;
         }
     }
 

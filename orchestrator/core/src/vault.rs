@@ -30,6 +30,11 @@ impl Held {
         self.came.less(&self.left).unwrap_or(U256::ZERO)
     }
 
+    /// Nothing ever moved, or all of it was undone.
+    pub(crate) fn is_unmoved(&self) -> bool {
+        self.came == Sum::default() && self.left == Sum::default()
+    }
+
     /// By how much more left than ever came.
     pub(crate) fn shortage(&self) -> U256 {
         self.left.less(&self.came).unwrap_or(U256::ZERO)

@@ -1,8 +1,10 @@
 //! The whole way once: a false release is seen, proven, decided, and every gate of the group is asked to close.
 #![allow(
     clippy::unwrap_used,
+    clippy::panic,
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
+    clippy::as_conversions,
     reason = "tests fail by panicking"
 )]
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use portcullis_verifier::{Action, ActionClass, B256, IncidentId, Level, Slug};
 
-use super::{Engine, intake::class_of};
+use super::{Engine, words::class_of};
 use crate::{
     clocks::Clocks,
     config::{Mode, Playbook, Target},
@@ -76,12 +76,15 @@ impl Engine {
             let Some(incident) = self.signals.incidents.get(&id) else { return };
             let worth = incident.class().is_some_and(|class| class > ActionClass::Notify);
             if !worth
-                || incident.dismissed
+                || !self.is_current(incident)
                 || policy::satisfied(&self.signals, incident, &self.config.playbooks)
             {
                 return;
             }
-            if incident.asked.len() >= limits::PROOFS_IN_FLIGHT {
+            let standing = |id| self.book.get(id).map(|case| case.standing);
+            let in_flight =
+                incident.asked.iter().filter(|id| matches!(standing(id), Some(Standing::Asked(_)))).count();
+            if in_flight >= limits::PROOFS_IN_FLIGHT || incident.asked.len() >= limits::PROOFS_OPEN {
                 return;
             }
             let Some(next) = incident.unasked.first().copied() else { return };
@@ -126,10 +129,18 @@ impl Engine {
         }
     }
 
+    /// True when acting for an incident can still stop something. A catch-up through old blocks, a raised mode or a
+    /// new playbook must not close gates for what happened long ago; nor for what a person judged to be nothing.
+    fn is_current(&self, incident: &Incident) -> bool {
+        let last = incident.keys.last().map_or(0, |(moment, _)| moment.0);
+        let now_secs = self.now_ms.checked_div(1_000).unwrap_or(0);
+        !incident.dismissed && last.saturating_add(self.config.rules.quiet_secs) >= now_secs
+    }
+
     /// Runs the playbook that may be run, if there is anything new to do.
     pub(super) fn act(&mut self, id: IncidentId, effects: &mut Effects) {
         let Some(incident) = self.signals.incidents.get(&id) else { return };
-        if incident.dismissed {
+        if !self.is_current(incident) {
             return;
         }
         let wait_ms = self.config.rules.evidence_wait_ms;

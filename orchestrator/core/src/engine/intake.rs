@@ -1,20 +1,16 @@
 //! Taking inputs in: transfers to the ledger and the escrows, progress to the clocks, words to the gates.
 
 use portcullis_verifier::{
-    ActionClass, ActionId, B256, ChainId, ClaimId, EndpointFault, Event, FaultKind, Level, Observation,
-    OperatorId, Progress, Status, Transfer, Verdict as Truth,
+    ActionClass, B256, ChainId, EndpointFault, Event, FaultKind, Observation, OperatorId, Progress, Status,
+    Transfer,
 };
 
 use super::Engine;
 use crate::{
-    config::EngineConfig,
     detect::Fact,
     effect::{Cause, Effects},
-    evidence::Standing,
-    input::{Command, GateState, Outcome},
     ledger::{Live, Seen, SourceView, Taken},
     names::{BridgeNo, ChainNo, Reach},
-    policy,
     signals::{SignalKey, Subject},
     vault::{Moved, Outflow, Vault},
 };
@@ -305,153 +301,9 @@ impl Engine {
         let on = self.config.bridges.iter().filter(|bridge| bridge.sides.iter().any(|side| side.chain == id));
         on.filter_map(|bridge| self.names.bridge_no(&bridge.id)).collect()
     }
-
-    pub(super) fn proved(&mut self, claim: ClaimId, verdict: &Truth, effects: &mut Effects) {
-        let floor = policy::refutation_floor(&self.config.playbooks);
-        let Some(case) = self.book.answer(claim, verdict, &floor, self.now_ms) else { return };
-        self.rearm = true;
-        let incidents: Vec<_> =
-            self.signals.on_event(&case.event).map(|(_, stored)| stored.incident).collect();
-        match case.standing {
-            Standing::Asked(_) => {}
-            Standing::Undecided(_) => self.signals.changed.extend(incidents),
-            Standing::Proven(assurance) => {
-                for id in incidents {
-                    if let Some(incident) = self.signals.incidents.get_mut(&id) {
-                        incident.asked.remove(&claim);
-                        incident.proven.retain(|(event, _)| *event != case.event);
-                        incident.proven.push((case.event, assurance));
-                        incident.better_proven = true;
-                        self.signals.changed.insert(id);
-                    }
-                }
-            }
-            Standing::Refuted => {
-                for id in incidents {
-                    if let Some(incident) = self.signals.incidents.get_mut(&id) {
-                        incident.asked.remove(&claim);
-                    }
-                }
-                if let Some((bridge, seen)) = &case.seen {
-                    self.retract(*bridge, seen, effects);
-                }
-                self.signals.clear_event(self.setting(), &case.event);
-                if let Some(chain) = self.names.chain(&case.claim.chain()) {
-                    let fact = Fact::Refuted { chain, event: case.event };
-                    for bridge in self.bridges_on(chain) {
-                        self.judge_other(bridge, &fact, None, effects);
-                    }
-                }
-            }
-        }
-    }
-
-    pub(super) fn landed(&mut self, action: ActionId, outcome: &Outcome) {
-        let now_ms = self.now_ms;
-        let Some(gate) = self.gates.values_mut().find(|g| g.asked.is_some_and(|a| a.action == action)) else {
-            return;
-        };
-        let Some(asked) = gate.asked.as_mut() else { return };
-        match outcome {
-            Outcome::Broadcast { .. } | Outcome::Landed { .. } | Outcome::Delayed { .. } => {}
-            Outcome::Effective { verdict: Truth::Proven(_) } => {
-                asked.effective = true;
-                asked.failures = 0;
-                gate.again_ms = None;
-            }
-            // Not known, or known not to be: the shell keeps trying the action that it has.
-            Outcome::Effective { .. } | Outcome::Reorged => asked.effective = false,
-            Outcome::Reverted { .. } => {
-                asked.effective = false;
-                asked.failures = asked.failures.saturating_add(1);
-                gate.again_ms = Some(now_ms.saturating_add(super::timers::pause_ms(asked.failures)));
-                self.rearm = true;
-            }
-            Outcome::Stopped { .. } => {
-                asked.stopped = true;
-                gate.again_ms = None;
-            }
-        }
-    }
-
-    pub(super) fn gate(&mut self, state: &GateState) {
-        let Some(gate) = self.gates.get_mut(&state.target) else { return };
-        let stale = gate.state.as_ref().is_some_and(|known| known.height > state.height);
-        if stale {
-            return;
-        }
-        if let Some(asked) = &mut gate.asked
-            && state.generation == asked.generation
-            && state.level >= asked.level
-            && state.until >= asked.until
-        {
-            asked.effective |= state.proven;
-        }
-        gate.state = Some(state.clone());
-    }
-
-    pub(super) fn command(&mut self, command: &Command, effects: &mut Effects) {
-        match command {
-            Command::Contain { targets, level, by, reason } => {
-                self.contain_by_hand(targets, *level, by, reason, effects);
-            }
-            Command::FalseAlarm { incident, .. } => self.false_alarm(*incident),
-            Command::Stop { action, .. } => {
-                let asked = self.gates.values_mut().filter(|g| g.asked.is_some_and(|a| a.action == *action));
-                for gate in asked {
-                    gate.again_ms = None;
-                    if let Some(asked) = &mut gate.asked {
-                        asked.stopped = true;
-                    }
-                }
-            }
-            Command::SetMode { target, mode, .. } => {
-                if let Some(gate) = self.gates.get_mut(target) {
-                    gate.mode = Some(*mode);
-                    gate.proposed = None;
-                    // What a lower mode held back may be due now.
-                    for (id, incident) in &mut self.signals.incidents {
-                        incident.fresh |= incident.acted.is_some();
-                        self.signals.changed.insert(*id);
-                    }
-                }
-            }
-        }
-    }
-
-    pub(super) fn config_changed(&mut self, config: &EngineConfig, effects: &mut Effects) {
-        if *config == self.config {
-            return;
-        }
-        if let Err(error) = config.validate() {
-            // The shell checks before it swaps; should it ever not, the configuration in force stays.
-            let text = format!("a new configuration contradicts itself and is not used: {error}");
-            for bridge in 0..BridgeNo::try_from(self.config.bridges.len()).unwrap_or(BridgeNo::MAX) {
-                self.tell(bridge, Cause::AdminChange, ActionClass::Notify, None, text.clone(), effects);
-            }
-            return;
-        }
-        self.config = config.clone();
-        self.configure();
-        let clocks = &self.clocks;
-        self.ledger.reconfigure(&self.names, |chain| clocks.view(chain), &mut self.changes);
-        self.vaults.reprice(&self.names, None);
-        self.judge_changes(effects);
-        let all: Vec<_> = self.signals.incidents.keys().copied().collect();
-        self.signals.changed.extend(all);
-    }
 }
 
 /// True when some rule could have something to say about an outflow.
 fn speaks(vault: &Vault, outflow: &Outflow, floor: u64) -> bool {
     outflow.hour >= floor || outflow.short.is_some() || vault.episode.is_some()
-}
-
-/// How tight a person asked a gate to be, as a class.
-pub(super) fn class_of(level: Level) -> ActionClass {
-    match level {
-        Level::Open => ActionClass::Notify,
-        Level::Limited => ActionClass::Tighten,
-        Level::Closed => ActionClass::Halt,
-    }
 }

@@ -1,6 +1,6 @@
 //! The engine itself: one input in, its effects out.
 //!
-//! A step has four parts, in files of their own: taking the input in (`intake`), turning facts into signals
+//! A step has four parts, in files of their own: taking the input in (`intake`, `words`), turning facts into signals
 //! (`judge`), deciding what to do about incidents (`decide`), and waking up again (`timers`). `view` shows the
 //! state to people and changes nothing.
 
@@ -9,6 +9,7 @@ mod intake;
 mod judge;
 mod timers;
 pub mod view;
+mod words;
 
 use std::collections::BTreeSet;
 

@@ -166,7 +166,8 @@ impl Engine {
     /// What moved, per corridor and token.
     #[must_use]
     pub fn tallies(&self) -> Vec<TallyView> {
-        let views = self.ledger.tallies().filter_map(|((route, token), tally)| {
+        let moved = self.ledger.tallies().filter(|(_, tally)| tally.events > 0);
+        let views = moved.filter_map(|((route, token), tally)| {
             let (route, token) = (self.names.route_at(*route)?, self.names.token_at(*token)?);
             Some(TallyView {
                 bridge: self.names.bridge_id(route.bridge)?,
@@ -191,7 +192,7 @@ impl Engine {
             else {
                 continue;
             };
-            for (token, held) in &vault.held {
+            for (token, held) in vault.held.iter().filter(|(_, held)| !held.is_unmoved()) {
                 let (balance, shortage) = (held.balance(), held.shortage());
                 views.push(EscrowView {
                     bridge,

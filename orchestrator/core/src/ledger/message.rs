@@ -209,6 +209,7 @@ fn judge(
         Reach::Watched { .. } => {}
         // A second consumption is false whoever sent the message: no need to see the origin for that.
         _ if earlier.any => return (Verdict::Replayed, None),
+        Reach::Unwatched if names.form(used.token).is_none() => return (Verdict::Undeclared, None),
         Reach::Unwatched => return (Verdict::Unmatchable, None),
         Reach::Unknown => return (Verdict::UnknownOrigin, None),
     }

@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 use portcullis_core::{
     Effect, Effects, Engine, EngineConfig, Input,
     config::{Asset, AssetForm, Bridge, Chain, Mode, Playbook, Rules, Side, Target, Unwatched},
-    effect::{Cause, Decision, IncidentChange, Notice},
+    effect::{Cause, Decision},
     input::Body,
 };
 use portcullis_verifier::{
@@ -386,19 +386,7 @@ impl Run {
         contained.collect()
     }
 
-    pub fn notices(&self) -> Vec<&Notice> {
-        let told = self.effects.iter().filter_map(|effect| match effect {
-            Effect::Notify(notice) => Some(notice),
-            _ => None,
-        });
-        told.collect()
-    }
-
-    pub fn retracted(&self) -> Vec<&IncidentChange> {
-        let gone = self.effects.iter().filter_map(|effect| match effect {
-            Effect::Retract(change) => Some(change),
-            _ => None,
-        });
-        gone.collect()
+    pub fn retracted(&self) -> usize {
+        self.effects.iter().filter(|effect| matches!(effect, Effect::Retract(_))).count()
     }
 }
