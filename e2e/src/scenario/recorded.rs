@@ -49,7 +49,7 @@ struct Label {
 }
 
 /// Loads the script. The live part starts `lead_secs` before the first false release; of the time before, the last
-/// `history_secs` are kept, and all sources and first deliveries of what is consumed live.
+/// `history_secs` are kept, and all sources and first deliveries of what is consumed from then on.
 ///
 /// # Errors
 /// A file that is missing or does not parse, with its line.
@@ -80,8 +80,12 @@ pub fn load(folder: &Path, lead_secs: i64, history_secs: i64) -> Result<Scenario
     let history_from = live_from - history_secs;
     let live: Vec<Transfer> =
         all.iter().filter(|t| t.at >= live_from && t.at <= LAST_SECS).cloned().collect();
-    let consumed: BTreeSet<(Domain, Domain, u64)> =
-        live.iter().filter(|t| t.kind == Kind::Process).map(message).collect();
+    // Of everything that is delivered on stage, before or during the play, the source is on stage too, however old.
+    let consumed: BTreeSet<(Domain, Domain, u64)> = all
+        .iter()
+        .filter(|t| t.kind == Kind::Process && t.at >= history_from && t.at <= LAST_SECS)
+        .map(message)
+        .collect();
     let history: Vec<Transfer> = all
         .iter()
         .filter(|t| t.at < live_from && (t.at >= history_from || consumed.contains(&message(t))))
@@ -322,8 +326,9 @@ mod tests {
         assert_eq!(scenario.live.iter().filter(|t| is_loss(t, Actor::Sibling)).count(), 793);
         let lost = scenario.lost_without_us / 1_000_000;
         assert!((159_570_000..159_590_000).contains(&lost), "{lost}");
-        // Every honest live delivery has its source in the script, old enough to be final.
-        for delivery in scenario.live.iter().filter(|t| t.kind == Kind::Process && t.actor == Actor::Honest) {
+        // Every honest delivery has its source in the script, old enough to be final.
+        let deliveries = scenario.history.iter().chain(&scenario.live);
+        for delivery in deliveries.filter(|t| t.kind == Kind::Process && t.actor == Actor::Honest) {
             let source = scenario
                 .history
                 .iter()
