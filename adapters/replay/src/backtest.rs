@@ -1,17 +1,19 @@
 //! What the production engine would have done in a recorded year, scored against what really happened.
 //!
 //! The engine, its rules and its configuration are the ones that run in production; the only difference is who
-//! answers its requests for evidence. Here the recording vouches for itself: what it holds is taken to have
-//! happened, "as reported", and the playbooks ask for no more. The attack is not stopped: the recording goes on
+//! answers its requests for evidence. Here the recording vouches for itself ([`crate::witness`]): what it holds is
+//! taken to have happened, "as reported", and the playbooks ask for no more. The attack is not stopped: the recording goes on
 //! as it did, and what would have been saved is measured beside it.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use portcullis_core::{Effect, Engine, Input, config::Rules, input::Body};
-use portcullis_verifier::Verdict;
 use serde::{Deserialize, Serialize};
 
-use crate::dataset::{Dataset, recorded};
+use crate::{dataset::Dataset, witness::Witness};
 
 mod score;
 
@@ -37,6 +39,8 @@ pub struct Saved {
     pub after_secs: u64,
     /// Saved, micro-USD.
     pub micro_usd: u64,
+    /// The same in whole dollars, rounded down.
+    pub usd: u64,
     /// Share of the whole in hundredths of a percent.
     pub bps: u64,
 }
@@ -68,7 +72,7 @@ pub struct Cost {
 /// The result.
 #[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
 pub struct Report {
-    /// Inputs fed, answers to requests for evidence included.
+    /// Inputs fed, answers to requests for evidence and wake-up ticks included.
     pub inputs: u64,
     /// Events among them.
     pub events: u64,
@@ -125,47 +129,94 @@ struct Said {
 /// # Errors
 /// When the engine refuses the configuration.
 pub fn backtest(dataset: &Dataset, options: &BacktestOptions) -> Result<Report, BacktestError> {
+    backtest_watched(dataset, options, |_, _| {})
+}
+
+/// As [`backtest`]; tells `watch` about a hundred times how many of how many inputs are done.
+///
+/// # Errors
+/// When the engine refuses the configuration.
+pub fn backtest_watched(
+    dataset: &Dataset,
+    options: &BacktestOptions,
+    mut watch: impl FnMut(usize, usize),
+) -> Result<Report, BacktestError> {
     let mut config = dataset.config.clone();
     if let Some(rules) = &options.rules {
         config.rules = rules.clone();
     }
-    let mut engine = Engine::new(config.clone())?;
+    let witness = Witness::new(&dataset.inputs);
+    let engine = Engine::new(config.clone())?;
+    let mut run = Run {
+        engine,
+        witness: &witness,
+        said: Vec::new(),
+        deadlines: BTreeSet::new(),
+        inputs: 0,
+        spent: Duration::ZERO,
+    };
     let first = dataset.inputs.first().map_or(0, |input| input.at_ms);
-    let mut run = Run { said: Vec::new(), inputs: 0, spent: Duration::ZERO };
-    run.feed(&mut engine, &Input { at_ms: first, body: Body::ConfigChanged(Box::new(config)) });
+    run.feed(&Input { at_ms: first, body: Body::ConfigChanged(Box::new(config)) });
+    let all = dataset.inputs.len();
+    let part = all.div_ceil(WATCHED).max(1);
     // The whole loop is timed, moving the effects aside included: two clock readings per step would cost more
     // than many a step.
     let started = Instant::now();
-    for input in &dataset.inputs {
-        run.feed(&mut engine, input);
+    for (done, inputs) in dataset.inputs.chunks(part).enumerate() {
+        for input in inputs {
+            run.tick_until(input.at_ms);
+            run.feed(input);
+        }
+        watch(done.saturating_add(1).saturating_mul(part).min(all), all);
     }
     run.spent = started.elapsed();
-    Ok(score::score(dataset, &engine, &run))
+    Ok(score::score(dataset, &run))
 }
 
+/// How often a run tells how far it is.
+const WATCHED: usize = 100;
+
 /// A run so far.
-struct Run {
+struct Run<'a> {
+    engine: Engine,
+    witness: &'a Witness,
     said: Vec<Said>,
+    /// When the engine asked to be woken, milliseconds since 1970.
+    deadlines: BTreeSet<u64>,
     inputs: u64,
     spent: Duration,
 }
 
-impl Run {
+impl Run<'_> {
+    /// Wakes the engine when it asked to be, as the service does.
+    fn tick_until(&mut self, at_ms: u64) {
+        while let Some(due) = self.deadlines.first().copied().filter(|due| *due <= at_ms) {
+            self.deadlines.remove(&due);
+            self.feed(&Input { at_ms: due, body: Body::Tick });
+        }
+    }
+
     /// One input, and an answer to each request for evidence that it caused.
-    fn feed(&mut self, engine: &mut Engine, input: &Input) {
-        let effects = engine.step(input);
+    fn feed(&mut self, input: &Input) {
+        let effects = self.engine.step(input);
         self.inputs = self.inputs.saturating_add(1);
         let mut answers = Vec::new();
         for effect in effects.list {
-            if let Effect::RequestEvidence { claim, .. } = &effect {
-                let verdict = Verdict::Proven(recorded());
-                answers.push(Input { at_ms: input.at_ms, body: Body::Proved { claim: claim.id(), verdict } });
+            match &effect {
+                Effect::RequestEvidence { claim, .. } => {
+                    let body = Body::Proved { claim: claim.id(), verdict: self.witness.verdict(claim) };
+                    answers.push(Input { at_ms: input.at_ms, body });
+                }
+                Effect::Deadline { at_ms } => {
+                    self.deadlines.insert(*at_ms);
+                }
+                _ => {}
             }
             let time = input.at_ms.checked_div(1_000).unwrap_or(0);
             self.said.push(Said { time, effect });
         }
         for answer in answers {
-            self.feed(engine, &answer);
+            self.feed(&answer);
         }
     }
 }

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use flate2::read::GzDecoder;
+use flate2::read::MultiGzDecoder;
 use serde::de::DeserializeOwned;
 
 /// Most lines that a file of a data set may have; a hundred times the largest known.
@@ -67,7 +67,8 @@ impl Place {
 fn open(file: &Path) -> Result<Box<dyn BufRead>, DatasetError> {
     let opened = File::open(file).map_err(|source| DatasetError::Io { file: file.to_owned(), source })?;
     let gzipped = file.extension().is_some_and(|extension| extension == "gz");
-    let reader: Box<dyn Read> = if gzipped { Box::new(GzDecoder::new(opened)) } else { Box::new(opened) };
+    let reader: Box<dyn Read> =
+        if gzipped { Box::new(MultiGzDecoder::new(opened)) } else { Box::new(opened) };
     Ok(Box::new(BufReader::with_capacity(1 << 16, reader)))
 }
 
@@ -99,20 +100,12 @@ pub fn lines(file: &Path) -> Result<Vec<(Place, String)>, DatasetError> {
     }
 }
 
-/// All records of a file of JSON lines.
+/// One line of a file of JSON lines.
 ///
 /// # Errors
-/// See [`DatasetError`]; a line that does not fit the type is named with what the parser says.
-pub fn json_lines<T: DeserializeOwned>(file: &Path) -> Result<Vec<(Place, T)>, DatasetError> {
-    let mut records = Vec::new();
-    for (place, text) in lines(file)? {
-        if text.is_empty() {
-            continue;
-        }
-        let record = serde_json::from_str(&text).map_err(|error| place.error(error.to_string()))?;
-        records.push((place, record));
-    }
-    Ok(records)
+/// [`DatasetError::Line`] with what the parser says.
+pub fn json<T: DeserializeOwned>(place: &Place, text: &str) -> Result<T, DatasetError> {
+    serde_json::from_str(text).map_err(|error| place.error(error.to_string()))
 }
 
 /// All rows of a separated file, without its heading when it has one.
@@ -146,7 +139,11 @@ mod tests {
     fn errors_name_file_and_line() {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         write!(file, "{{\"a\":1}}\n{{\"a\":2}}\n{{\"a\":\n").unwrap();
-        let error = json_lines::<serde_json::Value>(file.path()).unwrap_err();
+        let lines = lines(file.path()).unwrap();
+        let records: Vec<_> =
+            lines.iter().map(|(place, text)| json::<serde_json::Value>(place, text)).collect();
+        assert!(records[..2].iter().all(Result::is_ok));
+        let error = records[2].as_ref().unwrap_err();
         assert!(matches!(&error, DatasetError::Line { line: 3, .. }), "{error}");
         assert!(error.to_string().starts_with(&format!("{}:3: ", file.path().display())), "{error}");
     }

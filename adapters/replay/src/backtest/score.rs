@@ -1,17 +1,14 @@
 //! Scoring: the only place that reads labels.
 
 use portcullis_core::{
-    Effect, Engine,
+    Effect,
     effect::{Cause, Decision},
     money::bps_of,
 };
 use portcullis_verifier::{ActionClass, ChainId, Level};
 
 use super::{Cost, Report, Run, Said, Saved, Siblings};
-use crate::dataset::{Dataset, Scored};
-
-/// What the labels call an attack.
-const ATTACK: &str = "attack";
+use crate::dataset::{Dataset, Label, Scored};
 
 /// Delays between the first false release and closed gates that are asked about, seconds.
 const DELAYS_SECS: [u64; 4] = [0, 12, 60, 3_600];
@@ -20,7 +17,7 @@ const DELAYS_SECS: [u64; 4] = [0, 12, 60, 3_600];
 const FALSE_RELEASE: [Cause; 4] = [Cause::Unbacked, Cause::Replayed, Cause::ValueMismatch, Cause::Premature];
 
 fn is_attack(scored: &Scored) -> bool {
-    scored.label.as_deref() == Some(ATTACK)
+    scored.label == Some(Label::Attack)
 }
 
 fn sum<'a>(scored: impl Iterator<Item = &'a Scored>) -> u64 {
@@ -39,7 +36,8 @@ fn decisions(said: &[Said]) -> impl Iterator<Item = (u64, &Decision)> {
     })
 }
 
-pub(super) fn score(dataset: &Dataset, engine: &Engine, run: &Run) -> Report {
+pub(super) fn score(dataset: &Dataset, run: &Run<'_>) -> Report {
+    let engine = &run.engine;
     let scored = &dataset.scored;
     let attacks: Vec<&Scored> = scored.iter().filter(|s| is_attack(s)).collect();
     let first = attacks.iter().map(|s| s.time).min();
@@ -96,7 +94,8 @@ fn saved(attacks: &[&Scored], alarm: Option<u64>, delay: u64) -> Saved {
     let all = sum(attacks.iter().copied());
     let later = alarm.map(|alarm| alarm.saturating_add(delay));
     let micro_usd = later.map_or(0, |later| sum(attacks.iter().copied().filter(|s| s.time > later)));
-    Saved { after_secs: delay, micro_usd, bps: bps_of(micro_usd, all.max(1)) }
+    let usd = micro_usd.checked_div(1_000_000).unwrap_or(0);
+    Saved { after_secs: delay, micro_usd, usd, bps: bps_of(micro_usd, all.max(1)) }
 }
 
 /// Stretches of time in which a chain's gate was asked to be closed.
