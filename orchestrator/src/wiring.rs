@@ -6,7 +6,7 @@
 
 use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
-use portcullis_adapter::Contain;
+use portcullis_adapter::{Contain, GateReport, Readiness};
 use portcullis_evm::{
     BuildError, ConfigError, ConfigProblem, Evm, EvmConfig,
     config::{
@@ -14,7 +14,10 @@ use portcullis_evm::{
         GateTarget, MappingKind, PrivateEndpoint, SignerSource, Submission, WatchedContract,
     },
 };
-use portcullis_verifier::registry::{Registry, System};
+use portcullis_verifier::{
+    Action, ActionClass, ActionId, B256, IncidentId, Level, Slug,
+    registry::{Registry, System},
+};
 
 use crate::{
     config::{
@@ -78,6 +81,17 @@ pub fn wire(loaded: &Loaded) -> Result<Wired, Problems> {
     Ok(Wired { groups: groups.collect(), chains, registry: Arc::new(registry()) })
 }
 
+/// Asks every endpoint, gate and key of a chain whether it would work. Opens the chain's keystore; sends nothing.
+///
+/// # Errors
+/// Every problem that the family finds in the file, at its place.
+pub async fn dial(loaded: &Loaded, chain: &ChainConfig) -> Result<Vec<Readiness>, Problems> {
+    let dialled = match chain.family {
+        Family::Evm => EvmPart::new(&loaded.config, chain).dial(loaded).await,
+    };
+    dialled.map_err(|problems| Problems::new(&loaded.config.file, problems))
+}
+
 /// One chain of this family with what the bridges watch and close on it.
 struct EvmPart<'c> {
     chain: &'c ChainConfig,
@@ -107,6 +121,33 @@ impl<'c> EvmPart<'c> {
             operators: self.chain.endpoints.iter().map(|endpoint| endpoint.operator.value).collect(),
             quorum: self.chain.quorum,
         })
+    }
+
+    async fn dial(&self, loaded: &Loaded) -> Result<Vec<Readiness>, Vec<Problem>> {
+        let evm = Evm::new(self.config()).map_err(|error| self.build_problems(loaded, &error))?;
+        let container = {
+            let evm = evm.clone();
+            let opened = tokio::task::spawn_blocking(move || evm.configured_container()).await;
+            match opened {
+                Ok(opened) => opened.map_err(|error| self.build_problems(loaded, &error))?,
+                Err(_panicked) => None,
+            }
+        };
+        let mut checks = evm.dial().await;
+        for guard in &self.guards {
+            let (report, found) = evm.dial_gate(guard.address.value, guard.scope).await;
+            checks.extend(found);
+            let (Some(report), Some(container)) = (report, &container) else { continue };
+            match container.rehearse(&rehearsal(self.chain, guard, &report)).await {
+                Ok(found) => checks.extend(found),
+                Err(error) => checks.extend(Slug::new("endpoint").ok().map(|check| Readiness {
+                    check,
+                    ok: false,
+                    detail: format!("nobody answers for containment: {}", causes(&error)),
+                })),
+            }
+        }
+        Ok(checks)
     }
 
     fn config(&self) -> EvmConfig {
@@ -210,6 +251,25 @@ impl<'c> EvmPart<'c> {
     }
 }
 
+/// The shortest closure of a gate: what would be asked of it, with the highest offer.
+fn rehearsal(chain: &ChainConfig, guard: &GuardConfig, gate: &GateReport) -> Action {
+    Action {
+        id: ActionId(B256::ZERO),
+        chain: chain.id.value,
+        target: guard.address.value,
+        scope: guard.scope,
+        level: Level::Closed,
+        // A gate that is closed already is asked for one second more, so that the rehearsal is no repetition.
+        until: gate.until.max(gate.time).saturating_add(1),
+        until_height: gate.until_height,
+        incident: IncidentId(B256::ZERO),
+        generation: gate.generation,
+        class: ActionClass::Halt,
+        value_at_risk_micro_usd: chain.fees.full_value_micro_usd,
+        reasons: Vec::new(),
+    }
+}
+
 /// `name[3]` as a name and a number.
 fn indexed(text: &str) -> Option<(&str, usize)> {
     let (name, rest) = text.split_once('[')?;
@@ -310,72 +370,4 @@ fn submission(submission: &model::Submission) -> Submission {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use super::*;
-    use crate::config::parse;
-
-    const EXAMPLE: &str = include_str!("../../docs/examples/portcullis.toml");
-
-    fn found(source: &str) -> Vec<(&'static str, usize)> {
-        let loaded = parse(Path::new("x.toml"), Path::new("."), source.to_owned()).unwrap();
-        let problems = check(&loaded).list;
-        problems.iter().map(|p| (p.code.as_str(), p.place.as_ref().map_or(0, |place| place.line))).collect()
-    }
-
-    #[test]
-    fn the_example_passes_its_family() {
-        assert_eq!(found(EXAMPLE), []);
-        assert_eq!(registry().names().count(), 1);
-    }
-
-    #[test]
-    fn a_mapping_that_does_not_work_is_found_on_its_line() {
-        let line = EXAMPLE.lines().position(|line| line.contains("kind = \"release\"")).unwrap() + 1;
-        for (from, to) in [
-            ("signature = \"Released(uint32 indexed", "signature = \"Released(uint33 indexed"),
-            ("signature = \"Released(uint32 indexed", "signature = \"Released(uint32 indxed"),
-            ("remote = \"origin\", message_id", "remote = \"destination\", message_id"),
-            ("{ remote = \"origin\", message_id", "{ message_id"),
-            (
-                "amount = \"amount\", recipient = \"recipient\" } },\n    { kind = \"mint\"",
-                "amount = \"token\", recipient = \"recipient\" } },\n    { kind = \"mint\"",
-            ),
-        ] {
-            assert!(EXAMPLE.contains(from), "{from}");
-            assert_eq!(found(&EXAMPLE.replacen(from, to, 1)), [("PC-0111", line)], "{from} → {to}");
-        }
-    }
-
-    #[test]
-    fn mistakes_of_both_chains_are_found_at_once() {
-        let source = EXAMPLE.replace("Minted(uint32 indexed origin,", "Minted(uint32 indexed origin");
-        assert_eq!(found(&source).len(), 2);
-    }
-
-    #[test]
-    fn wiring_holds_every_chain_and_no_container_without_a_key() {
-        let loaded = parse(Path::new("x.toml"), Path::new("."), EXAMPLE.to_owned()).unwrap();
-        let wired = wire(&loaded).unwrap_or_else(|problems| panic!("{problems}"));
-        assert_eq!((wired.groups.len(), wired.chains.len()), (1, 2));
-        assert!(wired.chains.values().all(|chain| chain.contain.is_none() && chain.quorum == 2));
-    }
-
-    #[test]
-    fn a_keystore_that_does_not_open_is_a_problem_of_its_line() {
-        let dir = tempfile::tempdir().unwrap();
-        for name in ["key.json", "password"] {
-            std::fs::write(dir.path().join(name), "{}\n").unwrap();
-        }
-        let signers = "[signers.default]\nkeystore = \"key.json\"\npassword_file = \"password\"\n\n[store]";
-        let source = EXAMPLE.replacen("[store]", signers, 1);
-        let line = source.lines().position(|line| line.starts_with("keystore =")).unwrap() + 1;
-        let loaded = parse(Path::new("x.toml"), dir.path(), source).unwrap();
-        let Err(problems) = wire(&loaded) else { panic!("no key can come of this") };
-        assert!(!problems.list.is_empty());
-        for problem in problems.list {
-            assert_eq!((problem.code, problem.place.unwrap().line), (Code::BadSigner, line));
-        }
-    }
-}
+mod tests;

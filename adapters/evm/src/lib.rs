@@ -8,6 +8,7 @@ pub mod config;
 pub mod contain;
 pub mod decode;
 pub mod devnet;
+mod dial;
 pub mod error;
 mod finality;
 pub mod limits;

@@ -4,7 +4,11 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{CliError, ConfigArg, EXIT_CONFIG, EXIT_GOOD, open, print, print_json};
+use super::{
+    CliError, ConfigArg, EXIT_CONFIG, answer as answer_code,
+    dial::{self, Dialled},
+    open, print, print_json,
+};
 use crate::config::{Loaded, Problems};
 
 /// Arguments of `portcullis check`.
@@ -18,8 +22,13 @@ pub(super) struct CheckArgs {
 }
 
 pub(super) async fn check(args: &CheckArgs, json: bool) -> Result<ExitCode, CliError> {
-    match open::config(&args.config.config) {
-        Ok(loaded) => accepted(&loaded, json),
+    let loaded = match open::config(&args.config.config) {
+        Ok(loaded) => loaded,
+        Err(problems) => return refused(&problems, json),
+    };
+    let dialled = if args.dial { Some(dial::dial(&loaded).await) } else { None };
+    match dialled.transpose() {
+        Ok(dialled) => accepted(&loaded, dialled.as_deref(), json),
         Err(problems) => refused(&problems, json),
     }
 }
@@ -33,20 +42,22 @@ fn refused(problems: &Problems, json: bool) -> Result<ExitCode, CliError> {
     Ok(ExitCode::from(EXIT_CONFIG))
 }
 
-fn accepted(loaded: &Loaded, json: bool) -> Result<ExitCode, CliError> {
-    let config = &loaded.config;
+fn accepted(loaded: &Loaded, dialled: Option<&[Dialled]>, json: bool) -> Result<ExitCode, CliError> {
+    let ok = dialled.is_none_or(|checks| checks.iter().all(Dialled::is_fine));
     if json {
-        let file = &config.file;
-        print_json(&serde_json::json!({ "ok": true, "file": file, "problems": loaded.warnings.list }))?;
-        return Ok(ExitCode::from(EXIT_GOOD));
+        let (file, problems) = (&loaded.config.file, &loaded.warnings.list);
+        let answer = serde_json::json!({ "ok": ok, "file": file, "problems": problems, "dialled": dialled });
+        print_json(&answer)?;
+        return Ok(answer_code(ok));
     }
     let mut text = String::new();
     if !loaded.warnings.list.is_empty() {
         text = format!("{}\n\n", loaded.warnings);
     }
     text.push_str(&summary(loaded));
+    text.push_str(&dialled.map_or_else(String::new, dial::describe));
     print(&text)?;
-    Ok(ExitCode::from(EXIT_GOOD))
+    Ok(answer_code(ok))
 }
 
 /// What the file means, in a few lines: who reads it sees at once whether it is what was meant.

@@ -2,6 +2,7 @@
 
 mod backtest;
 mod check;
+mod dial;
 mod error;
 mod format;
 mod incidents;
@@ -68,7 +69,13 @@ pub enum LogFormat {
 #[derive(Debug, Clone, Args)]
 struct ConfigArg {
     /// Configuration file; docs/examples/portcullis.toml is a start.
-    #[arg(long, value_name = "FILE", default_value = "portcullis.toml", env = "PORTCULLIS_CONFIG")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        global = true,
+        default_value = "portcullis.toml",
+        env = "PORTCULLIS_CONFIG"
+    )]
     config: PathBuf,
 }
 

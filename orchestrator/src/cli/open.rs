@@ -2,11 +2,12 @@
 
 use std::{path::Path, time::Duration};
 
+use portcullis_core::Engine;
 use secrecy::ExposeSecret;
 
 use super::CliError;
 use crate::{
-    config::{self, Loaded, Problems, model::StoreConfig},
+    config::{self, Code, Loaded, Problem, Problems, model::StoreConfig},
     store::{Store, cluster::Cluster},
     wiring,
 };
@@ -26,13 +27,27 @@ const CLOSE: Duration = Duration::from_secs(5);
 /// Every problem at once.
 pub(super) fn config(file: &Path) -> Result<Loaded, Problems> {
     let loaded = config::load(file)?;
-    let family = wiring::check(&loaded);
-    if family.errors() == 0 {
+    let mut found = wiring::check(&loaded).list;
+    found.extend(engine_problems(&loaded));
+    if found.is_empty() {
         return Ok(loaded);
     }
-    let mut all = loaded.warnings.list;
-    all.extend(family.list);
-    Err(Problems::new(file, all))
+    found.extend(loaded.warnings.list);
+    Err(Problems::new(file, found))
+}
+
+/// What the engine refuses although every part of the file reads well.
+fn engine_problems(loaded: &Loaded) -> Vec<Problem> {
+    let refused = loaded.config.engines().into_iter().filter_map(|engine| {
+        let group = engine.group;
+        let bridge = loaded.config.bridges.iter().find(|bridge| bridge.group == group);
+        let at = bridge.map_or(0..0, |bridge| bridge.id.at.clone());
+        let error = Engine::new(engine).err()?;
+        let what = format!("the engine refuses the group {group}: {error}");
+        let fix = "change the part of the bridge that the message names".to_owned();
+        Some(loaded.problem(Code::EngineRefuses, &at, what, fix))
+    });
+    refused.collect()
 }
 
 /// The record, with the private server behind it where no other is named.
@@ -57,10 +72,24 @@ pub(super) async fn record(config: &StoreConfig) -> Result<Opened, CliError> {
 }
 
 impl Opened {
-    /// Closes the record, and ends the private server unless it was running before.
+    /// Closes the record after reading it. The private server ends, unless it was running before: then a service
+    /// uses it.
     pub(super) async fn close(self) {
+        let used = self.cluster.as_ref().is_some_and(Cluster::taken_over);
+        self.end(!used).await;
+    }
+
+    /// Closes the record that this process owned: its private server ends even where an earlier life started it.
+    pub(super) async fn close_owned(self) {
+        self.end(true).await;
+    }
+
+    async fn end(self, server: bool) {
         self.store.close(CLOSE).await;
-        let Some(cluster) = self.cluster.filter(|cluster| !cluster.taken_over()) else { return };
+        let Some(cluster) = self.cluster else { return };
+        if !server {
+            return cluster.abandon();
+        }
         if let Err(error) = cluster.stop().await {
             tracing::warn!(code = error.code(), %error, "the private Postgres goes on; the next start takes it over");
         }

@@ -12,7 +12,7 @@ use super::{CliError, ConfigArg, EXIT_GOOD, open, print_json};
 use crate::{
     api::{self, ApiState, Expected, Names, Watched},
     config::Loaded,
-    service::{self, Options},
+    service::{self, Options, ServiceError},
     telemetry::{Status, now_ms},
     wiring,
 };
@@ -52,7 +52,12 @@ pub(super) async fn run(args: &RunArgs, json: bool) -> Result<ExitCode, CliError
     })
     .await;
     stop.cancel();
-    opened.close().await;
+    if matches!(served, Err(CliError::Service(ServiceError::InUse { .. }))) {
+        // The server belongs to the process that was here first.
+        opened.close().await;
+    } else {
+        opened.close_owned().await;
+    }
     served.map(|()| ExitCode::from(EXIT_GOOD))
 }
 

@@ -57,11 +57,13 @@ pub enum Code {
     BadSigner,
     /// An adapter that cannot be built on this machine.
     NoAdapter,
+    /// What the engine itself refuses.
+    EngineRefuses,
 }
 
 impl Code {
     /// All codes, in order.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Syntax,
         Self::UnknownKey,
         Self::MissingKey,
@@ -84,6 +86,7 @@ impl Code {
         Self::NoPlaybook,
         Self::BadSigner,
         Self::NoAdapter,
+        Self::EngineRefuses,
     ];
 
     /// The code as it is printed and documented.
@@ -112,6 +115,7 @@ impl Code {
             Self::NoPlaybook => "PC-0120",
             Self::BadSigner => "PC-0121",
             Self::NoAdapter => "PC-0122",
+            Self::EngineRefuses => "PC-0123",
         }
     }
 }
