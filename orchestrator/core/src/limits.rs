@@ -26,6 +26,14 @@ pub const PROOFS_OPEN: usize = 32;
 /// First pause before an undecided claim is put again, milliseconds; doubles each time.
 pub const RETRY_FIRST_MS: u64 = 250;
 
+/// Value may wait for its source so long after the source chain's last delivery before it is a finding,
+/// milliseconds: two chains are never delivered at the same instant.
+pub const WAITING_GRACE_MS: u64 = 2_000;
+
+/// And so long in all, milliseconds, however often the source chain is delivered meanwhile: catching up with a day
+/// of a busy bridge takes less, and whoever feeds old blocks slowly gains no more.
+pub const WAITING_LIMIT_MS: u64 = 120_000;
+
 /// Longest pause before an undecided claim is put again, milliseconds.
 pub const RETRY_LAST_MS: u64 = 60_000;
 

@@ -11,7 +11,7 @@
 mod common;
 
 use common::*;
-use portcullis_core::{cards, config::Rules, effect::Cause, input::Body};
+use portcullis_core::{cards, config::Rules, effect::Cause, input::Body, limits};
 use portcullis_verifier::{
     ActionClass, AdminChange, AdminKind, B256, Event, FaultKind, Observation, Status, TransferKind, U256,
 };
@@ -201,9 +201,42 @@ fn waiting_value_is_bounded() {
     run.see(Move::release(7, 600_000, late));
     assert_eq!(run.causes(), []);
     run.see(Move::release(8, 600_000, late));
+    assert_eq!(run.causes(), [], "two chains are never delivered at the same instant");
+    run.tick(late * 1_000 + limits::WAITING_GRACE_MS);
     assert_eq!(run.classes(Cause::WaitingValue), [ActionClass::Hold]);
     run.see(Move::burn(7, 600_000, late - FINALITY));
     assert_eq!(run.causes(), [], "the source came: less than the bound waits");
+}
+
+#[test]
+fn catching_up_with_one_chain_before_the_other_is_no_alarm() {
+    let late = T0 + 4 * FINALITY;
+    let mut run = Run::new();
+    run.fund(50_000_000);
+    run.see(Move::release(7, 5_000_000, late));
+    // Old blocks of the source chain come one after the other: each may bring the source.
+    for step in 1..50 {
+        run.tick(late * 1_000 + step * (limits::WAITING_GRACE_MS - 1));
+        run.body(Body::Progress(progress(away(), T0 + 2 * FINALITY + 12 * step)));
+    }
+    assert_eq!(run.causes(), []);
+    let mut matched = run;
+    matched.body(Body::Observed(Move::burn(7, 5_000_000, late - FINALITY).observation()));
+    matched.tick(late * 1_000 + 2 * limits::WAITING_LIMIT_MS);
+    assert!(!matched.causes().contains(&Cause::WaitingValue));
+}
+
+#[test]
+fn feeding_old_blocks_slowly_buys_no_more_than_the_limit() {
+    let late = T0 + 4 * FINALITY;
+    let mut run = Run::new();
+    run.fund(50_000_000);
+    run.see(Move::release(7, 5_000_000, late));
+    for step in 1..=limits::WAITING_LIMIT_MS / (limits::WAITING_GRACE_MS - 1) + 1 {
+        run.tick(late * 1_000 + step * (limits::WAITING_GRACE_MS - 1));
+        run.body(Body::Progress(progress(away(), T0 + 2 * FINALITY + 12 * step)));
+    }
+    assert_eq!(run.classes(Cause::WaitingValue), [ActionClass::Hold]);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::{
     effect::{Cause, Effect, Effects, Notice, Signal},
     ledger::{Change, Live, Seen, Verdict},
     limits,
-    names::{BridgeNo, ChainNo},
+    names::{BridgeNo, ChainNo, Reach},
     signals::{Moment, SignalKey, Stored, Subject},
     vault::Outflow,
 };
@@ -60,11 +60,19 @@ impl Engine {
         self.changes.clear();
     }
 
-    fn judge_waiting(&mut self, bridge: BridgeNo, effects: &mut Effects) {
+    /// Too much value that waits is a finding once it has waited for a moment: two chains are never delivered at
+    /// the same instant, and while both are caught up with, one is always ahead of the other.
+    pub(super) fn judge_waiting(&mut self, bridge: BridgeNo, effects: &mut Effects) {
         let value = self.ledger.waiting_value(bridge);
         let key = SignalKey { cause: Cause::WaitingValue, bridge, subject: Subject::Bridge };
         if value <= self.config.rules.waiting_bound_micro_usd {
+            self.waits.remove(&bridge);
             self.signals.clear(self.setting(), &key);
+            return;
+        }
+        self.waits.entry(bridge).or_insert(self.now_ms);
+        if self.waiting_due_ms(bridge).is_none_or(|due| due > self.now_ms) {
+            self.rearm = true;
             return;
         }
         let Some((route, id, live)) = self.ledger.largest_waiting(bridge) else { return };
@@ -72,6 +80,20 @@ impl Engine {
         let mut place = self.place_of(bridge, &change);
         place.subject = Subject::Bridge;
         self.detect(&Fact::Waits { value }, &place, effects);
+    }
+
+    /// The shell time at which value that waits at a bridge becomes a finding; none where no value waits.
+    ///
+    /// Each delivery of the source chain buys a moment, since it may bring the source; but only so many of them.
+    pub(super) fn waiting_due_ms(&self, bridge: BridgeNo) -> Option<u64> {
+        let since = *self.waits.get(&bridge)?;
+        let (route, _, _) = self.ledger.largest_waiting(bridge)?;
+        let told = match self.names.route_at(route)?.reach {
+            Reach::Watched { source } => self.clocks.get(source).progress.map(|(_, at_ms)| at_ms),
+            _ => None,
+        };
+        let patient = since.max(told.unwrap_or(0)).saturating_add(limits::WAITING_GRACE_MS);
+        Some(patient.min(since.saturating_add(limits::WAITING_LIMIT_MS)))
     }
 
     /// Takes an outflow, in chain order, to the detectors.

@@ -11,7 +11,7 @@ mod timers;
 pub mod view;
 mod words;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use portcullis_verifier::{OperatorId, U256, codec::digest};
 
@@ -22,7 +22,7 @@ use crate::{
     evidence::Book,
     input::{Body, Input},
     ledger::{Change, Ledger},
-    names::{ChainNo, Names},
+    names::{BridgeNo, ChainNo, Names},
     notice::Notices,
     plan::Gates,
     signals::{Setting, Signals},
@@ -45,6 +45,8 @@ pub struct Engine {
     book: Book,
     notices: Notices,
     gates: Gates,
+    /// Bridges at which more value waits for sources than the bound, since this shell time in milliseconds.
+    waits: BTreeMap<BridgeNo, u64>,
     /// Operators that misbehave at the moment.
     faulty: BTreeSet<(ChainNo, Option<OperatorId>)>,
     now_ms: u64,
@@ -73,6 +75,7 @@ impl Engine {
             book: Book::default(),
             notices: Notices::default(),
             gates: Gates::default(),
+            waits: BTreeMap::new(),
             faulty: BTreeSet::new(),
             now_ms: 0,
             inputs: 0,

@@ -31,6 +31,9 @@ impl Engine {
         for chain in stalled {
             self.set_stalled(chain, effects);
         }
+        for bridge in self.waits.keys().copied().collect::<Vec<_>>() {
+            self.judge_waiting(bridge, effects);
+        }
         for case in self.book.again(now_ms) {
             // A claim that no incident needs any more is not put again.
             let needed = self.signals.on_event(&case.event).next().is_some();
@@ -99,7 +102,9 @@ impl Engine {
         let stall = self.clocks.iter().filter_map(|(_, clock)| clock.stalls_at_ms()).min();
         let wait = self.signals.incidents.values().filter_map(|incident| incident.waits_until_ms).min();
         let again = self.gates.values().filter_map(|gate| gate.again_ms).min();
-        let next = [stall, wait, again, self.book.next_ms()].into_iter().flatten().min();
+        let value = self.waits.keys().filter_map(|bridge| self.waiting_due_ms(*bridge));
+        let value = value.filter(|due| *due > self.now_ms).min();
+        let next = [stall, wait, again, value, self.book.next_ms()].into_iter().flatten().min();
         let Some(next) = next else { return };
         if self.armed_ms.is_none_or(|armed| next < armed) {
             self.armed_ms = Some(next);
