@@ -1,8 +1,8 @@
 -- The record of what was observed, proven, decided, sent and confirmed.
 --
 -- Two kinds of tables. `input_log` is the truth: every input that an engine consumed, in order, hash-chained, with what
--- it caused. Everything that carries a `seq` beside it is a view of the log for people and for the lane, written in the
--- same transaction. `attempts` is the second truth: what was signed, committed before the first byte leaves.
+-- it caused; `cursors` and `attempts` (what was signed, before the first byte leaves) commit with it in one statement.
+-- The others are for people: made from the log, record by record, a moment later, or written after the fact.
 --
 -- `replica` names one log among those of its group. Times ending in `_ms` are the service's clock, milliseconds since
 -- 1970; those ending in `_s` are chain time, seconds since 1970.
@@ -14,6 +14,7 @@ CREATE TABLE logs (
     head           bytea  NOT NULL CHECK (octet_length(head) = 32),
     last_at_ms     bigint NOT NULL CHECK (last_at_ms >= 0),
     engine_version integer NOT NULL,
+    views_seq      bigint NOT NULL DEFAULT 0 CHECK (views_seq BETWEEN 0 AND next_seq),
     PRIMARY KEY (group_id, replica)
 );
 COMMENT ON TABLE logs IS 'The end of each input log. A commit moves it from exactly the end it knew, so that two writers can never both append.';
@@ -23,6 +24,7 @@ COMMENT ON COLUMN logs.next_seq IS 'Sequence number that the next record takes.'
 COMMENT ON COLUMN logs.head IS 'Head of the chain of hashes after the last record; zero before the first.';
 COMMENT ON COLUMN logs.last_at_ms IS 'Moment of the last record; the next one is never earlier.';
 COMMENT ON COLUMN logs.engine_version IS 'Version of the engine that consumed the last record.';
+COMMENT ON COLUMN logs.views_seq IS 'Records before this one stand in the tables for people; those from here on follow within moments.';
 
 CREATE TABLE input_log (
     group_id       text    NOT NULL,
@@ -70,8 +72,6 @@ DECLARE
     to_ms bigint := (extract(epoch FROM (month_start + interval '1 month') AT TIME ZONE 'UTC') * 1000)::bigint;
     partition_name text := 'input_log_' || to_char(month_start, 'YYYY_MM');
 BEGIN
-    -- Two groups that start at the same moment both find it missing; only one may make it.
-    PERFORM pg_advisory_xact_lock(hashtext('input_log partitions'));
     IF to_regclass(quote_ident(partition_name)) IS NOT NULL THEN
         RETURN false;
     END IF;

@@ -28,6 +28,10 @@ pub const URGENT_COMMIT: Duration = Duration::from_millis(100);
 /// Time in which Postgres must have committed anything else; then the journal takes it.
 pub const ORDINARY_COMMIT: Duration = Duration::from_secs(3);
 
+/// Time that a set waits for company before it is committed, unless something urgent comes. A verdict follows what it
+/// is about within milliseconds: committed together, the decision need not wait for another transaction to end.
+pub const LINGER: Duration = Duration::from_millis(10);
+
 /// Time that signing may take before the decision commits without it. Prepared nonces and fees make it a
 /// millisecond; only where the chain had to be asked first it is longer.
 pub const SIGNING: Duration = Duration::from_millis(50);

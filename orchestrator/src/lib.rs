@@ -1,6 +1,7 @@
 //! The service, its API and the command line.
 
 pub mod api;
+pub mod background;
 pub mod budget;
 pub mod cli;
 pub mod config;
@@ -16,4 +17,5 @@ pub mod service;
 pub mod store;
 pub mod telemetry;
 pub mod verify;
+pub mod views;
 pub mod wiring;

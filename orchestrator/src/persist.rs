@@ -22,6 +22,7 @@ use crate::contain::Signing;
 use crate::journal::{Journal, JournalError};
 use crate::store::{LogEnd, LogName, Pool, Signed, Store, StoreError, WriteSet};
 use crate::telemetry::{Status, now_ms};
+use crate::views::Fresh;
 
 /// Why something could not be made durable.
 #[derive(Debug, thiserror::Error)]
@@ -104,6 +105,7 @@ pub struct Durable {
     holder: String,
     pending: Arc<Mutex<Pending>>,
     status: Arc<Status>,
+    fresh: Arc<Fresh>,
     /// Set when the reconciler finds that the log has gone on without this process.
     overtaken: CancellationToken,
 }
@@ -136,7 +138,14 @@ impl Durable {
             sets.push_back(Arc::new(WriteSet::decode(record).map_err(DurableError::Unreadable)?));
         }
         let pending = Arc::new(Mutex::new(Pending { journal, sets }));
-        Ok(Self { store, log, holder, pending, status, overtaken: CancellationToken::new() })
+        let (fresh, overtaken) = (Arc::new(Fresh::default()), CancellationToken::new());
+        Ok(Self { store, log, holder, pending, status, fresh, overtaken })
+    }
+
+    /// Sets that reached Postgres, for the views.
+    #[must_use]
+    pub fn fresh(&self) -> Arc<Fresh> {
+        Arc::clone(&self.fresh)
     }
 
     /// Cancelled when the log has gone on without this process.
@@ -188,6 +197,7 @@ impl Durable {
             match answer {
                 Some(Ok(_committed)) => {
                     self.status.database(None);
+                    self.fresh.put(set);
                     return Ok(());
                 }
                 Some(Err(moved @ StoreError::EndMoved { .. })) => return Err(DurableError::StepBack(moved)),
@@ -240,7 +250,7 @@ impl Durable {
             Err(_elapsed) => return Err(StoreError::Unreachable(sqlx::Error::PoolTimedOut)),
             Ok(Err(StoreError::EndMoved { .. })) => self.set_aside(&set).await?,
             Ok(Err(error)) => return Err(error),
-            Ok(Ok(_committed)) => {}
+            Ok(Ok(_committed)) => self.fresh.put(Arc::clone(&set)),
         }
         self.status.database(None);
         let mut pending = self.lock();
@@ -347,15 +357,31 @@ impl Writer {
     /// When another process writes the log, or when nothing takes the records.
     pub async fn run(mut self) -> Result<(), DurableError> {
         while let Some(first) = self.work.recv().await {
-            let mut work = first;
-            while work.set.steps.len() < budget::COMMIT_INPUTS {
-                let Ok(next) = self.work.try_recv() else { break };
-                work.set.append(next.set);
-                work.orders.extend(next.orders);
-            }
+            let work = self.gather(first).await;
             self.persist(work).await?;
         }
         Ok(())
+    }
+
+    /// Puts what follows within a moment behind a set; what is urgent, or large, does not wait.
+    async fn gather(&mut self, mut work: Work) -> Work {
+        let moment = tokio::time::sleep(budget::LINGER);
+        tokio::pin!(moment);
+        while work.set.steps.len() < budget::COMMIT_INPUTS {
+            let next = if work.orders.is_empty() {
+                tokio::select! {
+                    biased;
+                    next = self.work.recv() => next,
+                    () = &mut moment => None,
+                }
+            } else {
+                self.work.try_recv().ok()
+            };
+            let Some(next) = next else { break };
+            work.set.append(next.set);
+            work.orders.extend(next.orders);
+        }
+        work
     }
 
     async fn persist(&self, work: Work) -> Result<(), DurableError> {

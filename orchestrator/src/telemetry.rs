@@ -3,19 +3,17 @@
 //! The timeline has one line per step, as an event of `tracing` (target `portcullis::timeline`) at once, and as a row
 //! soon after. Nothing here is ever waited for by a decision or a containment.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use portcullis_adapter::Class;
 use portcullis_verifier::{ActionId, B256, ChainId, FaultKind, GroupId, IncidentId, Progress};
 use serde::Serialize;
 use tokio::sync::{mpsc, watch};
-use tokio_util::sync::CancellationToken;
 
 use crate::budget;
 use crate::store::people::BackgroundRow;
-use crate::store::{LogName, Store, StoreError, TimelineRow};
+use crate::store::{LogName, TimelineRow};
 
 /// The service's clock, milliseconds since 1970.
 #[must_use]
@@ -129,7 +127,7 @@ pub struct Background {
 }
 
 impl Background {
-    /// The near end of a queue, and its far end for [`write_background`].
+    /// The near end of a queue, and its far end for [`crate::background::write`].
     #[must_use]
     pub fn new(log: LogName) -> (Self, mpsc::Receiver<BackgroundRow>) {
         let (queue, far) = mpsc::channel(budget::BACKGROUND_QUEUE);
@@ -176,61 +174,6 @@ impl Background {
             height,
             detail,
         }));
-    }
-}
-
-/// How often a row that found nothing to change is tried again: its counterpart may still lie in the journal.
-const LATE_TRIES: u32 = 240;
-const LATE_PAUSE: Duration = Duration::from_millis(500);
-
-/// Writes rows for people until the queue closes. Waits out a database that does not answer.
-pub async fn write_background(
-    store: Store,
-    mut queue: mpsc::Receiver<BackgroundRow>,
-    stop: CancellationToken,
-) {
-    let mut late: VecDeque<(BackgroundRow, u32)> = VecDeque::new();
-    let mut pause = tokio::time::interval(LATE_PAUSE);
-    pause.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        let (row, tries) = tokio::select! {
-            row = queue.recv() => match row {
-                Some(row) => (row, 0),
-                None => return,
-            },
-            _ = pause.tick(), if !late.is_empty() => match late.pop_front() {
-                Some(late) => late,
-                None => continue,
-            },
-        };
-        match write_one(&store, &row, &stop).await {
-            Ok(()) => {}
-            Err(StoreError::NotOneRow { .. })
-                if tries < LATE_TRIES && late.len() < budget::BACKGROUND_QUEUE =>
-            {
-                late.push_back((row, tries.saturating_add(1)));
-            }
-            Err(error) => {
-                metrics::counter!("portcullis_background_rows_dropped_total").increment(1);
-                tracing::warn!(code = error.code(), %error, "a row for people was not written");
-            }
-        }
-    }
-}
-
-async fn write_one(store: &Store, row: &BackgroundRow, stop: &CancellationToken) -> Result<(), StoreError> {
-    let mut pause = Duration::from_millis(100);
-    loop {
-        match store.write_background(row).await {
-            Err(error) if error.class() == Class::Transient && !stop.is_cancelled() => {
-                tokio::select! {
-                    () = tokio::time::sleep(pause) => {}
-                    () = stop.cancelled() => {}
-                }
-                pause = budget::back_off(pause, Duration::from_secs(5));
-            }
-            other => return other,
-        }
     }
 }
 

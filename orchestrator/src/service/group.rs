@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::ChainWiring;
+use crate::background;
 use crate::budget;
 use crate::confirm::Confirm;
 use crate::contain::{Lane, Shared, Signer};
@@ -23,8 +24,9 @@ use crate::observe::Watcher;
 use crate::persist::{Dispatch, Durable, DurableError, Writer, describe, reconcile};
 use crate::recover::GateWatch;
 use crate::store::{Lease, LogName, Store, StoreError};
-use crate::telemetry::{Background, Heads, Phase, Status, write_background};
+use crate::telemetry::{Background, Heads, Phase, Status};
 use crate::verify::{EvidenceQueue, Judge, Verifier};
+use crate::views::Views;
 
 /// One group with everything that it needs to run.
 pub(super) struct Group {
@@ -111,7 +113,9 @@ impl Group {
         let Some(lease) = self.wait_for_lease(log, stop).await? else { return Ok(()) };
         self.store.prepare_partitions(crate::telemetry::now_ms()).await?;
         self.store.register_gates(&log, &self.config.targets).await?;
-        self.store.warm().await;
+        if let Err(error) = self.store.warm().await {
+            tracing::warn!(code = error.code(), %error, "the connections of containment are cold");
+        }
         let durable = Arc::new(Durable::open(
             self.store.clone(),
             log,
@@ -222,6 +226,8 @@ impl Group {
         spawn(&mut steps, "verify", verifier.run(child.clone()));
         self.watch_chains(&mut steps, cursors, &batch_in, &engine_in, &child);
         self.watch_gates(&mut steps, &engine_in, &background, &child);
+        let views = Views { store: self.store.clone(), log, fresh: durable.fresh() };
+        spawn(&mut steps, "views", views.run(child.clone()));
         spawn(&mut steps, "reconcile", reconcile(Arc::clone(&durable), child.clone()));
 
         let (status, writer_status) = (Arc::clone(&self.status), Arc::clone(&self.status));
@@ -237,7 +243,7 @@ impl Group {
         let beginning = Beginning { log, engine, end, deadlines, sources, last_at_ms };
         let correlator = Correlator::new(beginning, out);
         let correlator = tokio::spawn(correlator.run(first, control, batches, child.clone()));
-        let rows = tokio::spawn(write_background(self.store.clone(), rows, child.clone()));
+        let rows = tokio::spawn(background::write(self.store.clone(), rows, child.clone()));
         Ok(Running { stop: child, steps, writer, correlator, rows, engine_in, durable })
     }
 

@@ -14,10 +14,12 @@ mod convert;
 mod error;
 pub mod lease;
 pub mod log;
+mod observations;
 pub mod people;
 pub mod read;
 mod set;
 mod views;
+mod warm;
 
 use std::time::Duration;
 
@@ -98,13 +100,6 @@ impl Store {
             Ok(answer) => answer.map(|_one| ()).map_err(|e| StoreError::from_driver("a ping", e)),
             Err(_elapsed) => Err(StoreError::Unreachable(sqlx::Error::PoolTimedOut)),
         }
-    }
-
-    /// Opens what containment uses, before it is needed: a connection takes longer than a commit.
-    pub async fn warm(&self) {
-        let connections = (0..budget::CONTAINMENT_CONNECTIONS).map(|_| self.containment.acquire());
-        // Held all at once, so that each is another one. Failing here is no loss: the journal stands in.
-        let _held = futures::future::join_all(connections).await;
     }
 
     /// Closes both pools, waiting for what is under way at most so long.

@@ -1,5 +1,5 @@
-//! What the log says, as tables: incidents, decisions, actions, gates and notices. Written in the log's own
-//! transaction, from the same steps, so that they can be made again from the log alone.
+//! What the log says, as tables: observations, incidents, decisions, actions, gates and notices. Made from the log
+//! alone, in its order, each record exactly once, a moment after it: nothing that matters waits for them.
 
 use portcullis_core::effect::{Decision, IncidentChange, Notice};
 use portcullis_core::input::{GateState, Outcome};
@@ -7,22 +7,81 @@ use portcullis_core::{Body, Effect};
 use portcullis_verifier::{Action, ActionId, Slug};
 use sqlx::PgConnection;
 
-use super::convert::{clean, json, name_of, to_i32, to_i64, to_i64_capped};
-use super::{LogName, LogRecord, Step, StoreError, WriteSet};
+use super::convert::{clean, json, name_of, to_i32, to_i64, to_i64_capped, to_u64};
+use super::observations::insert_observations;
+use super::{LogName, LogRecord, Step, Store, StoreError, ensure_one_row};
 
-/// Writes what the steps of a set say.
-pub(super) async fn write(tx: &mut PgConnection, set: &WriteSet) -> Result<(), StoreError> {
-    for step in &set.steps {
-        match &step.input.body {
-            Body::Landed { action, outcome } => {
-                put_outcome(tx, &set.log, &step.record, *action, outcome).await?;
-            }
-            Body::Gate(state) => put_gate(tx, &set.log, &step.record, state).await?,
-            _ => {}
-        }
-        write_effects(tx, &set.log, step).await?;
+impl Store {
+    /// How far the views of a log have been written: the sequence number of the next record.
+    ///
+    /// # Errors
+    /// As the database gives them.
+    pub async fn views_end(&self, log: &LogName) -> Result<u64, StoreError> {
+        let end = sqlx::query_scalar!(
+            "SELECT views_seq FROM logs WHERE group_id = $1 AND replica = $2",
+            log.group.as_str(),
+            log.replica.as_str(),
+        )
+        .fetch_one(&self.general)
+        .await
+        .map_err(|e| StoreError::from_driver("a log", e))?;
+        to_u64("a sequence number", end)
     }
-    Ok(())
+
+    /// Leaves a record out of the views.
+    ///
+    /// # Errors
+    /// As the database gives them.
+    pub async fn skip_view(&self, log: &LogName, seq: u64) -> Result<(), StoreError> {
+        let skipped = sqlx::query!(
+            "UPDATE logs SET views_seq = views_seq + 1 WHERE group_id = $1 AND replica = $2 AND views_seq = $3",
+            log.group.as_str(),
+            log.replica.as_str(),
+            to_i64("a sequence number", seq)?,
+        )
+        .execute(&self.general)
+        .await
+        .map_err(|e| StoreError::from_driver("a log", e))?;
+        ensure_one_row("a log", &skipped)
+    }
+
+    /// Writes what consecutive steps of a log say; false when somebody else has written some of it already.
+    ///
+    /// # Errors
+    /// As the database gives them; then nothing is written.
+    pub async fn write_views(&self, log: &LogName, steps: &[Step]) -> Result<bool, StoreError> {
+        let (Some(first), Some(last)) = (steps.first(), steps.last()) else { return Ok(true) };
+        // Should it be lost, so is the mark of how far it came, and it is made again.
+        let mut tx = self.lazy_transaction().await?;
+        let moved = sqlx::query!(
+            "UPDATE logs SET views_seq = $4 WHERE group_id = $1 AND replica = $2 AND views_seq = $3",
+            log.group.as_str(),
+            log.replica.as_str(),
+            to_i64("a sequence number", first.record.seq)?,
+            to_i64("a sequence number", last.record.seq.saturating_add(1))?,
+        )
+        .execute(&mut *tx)
+        .await
+        .map_err(|e| StoreError::from_driver("a log", e))?;
+        if moved.rows_affected() != 1 {
+            return Ok(false);
+        }
+        insert_observations(&mut tx, log, steps).await?;
+        for step in steps {
+            write_input(&mut tx, log, step).await?;
+            write_effects(&mut tx, log, step).await?;
+        }
+        tx.commit().await.map_err(|e| StoreError::from_driver("a commit", e))?;
+        Ok(true)
+    }
+}
+
+async fn write_input(tx: &mut PgConnection, log: &LogName, step: &Step) -> Result<(), StoreError> {
+    match &step.input.body {
+        Body::Landed { action, outcome } => put_outcome(tx, log, &step.record, *action, outcome).await,
+        Body::Gate(state) => put_gate(tx, log, &step.record, state).await,
+        _ => Ok(()),
+    }
 }
 
 async fn write_effects(tx: &mut PgConnection, log: &LogName, step: &Step) -> Result<(), StoreError> {

@@ -1,0 +1,144 @@
+//! Keeps the tables for people up with the log: each record once, in order, a moment after it is durable.
+//!
+//! Fresh sets come from memory; what was missed (an outage, a restart, a queue that overflowed) is read from the log.
+//! Nothing that matters waits for this.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use portcullis_adapter::Class;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::budget;
+use crate::persist::describe;
+use crate::store::{LogName, Step, Store, StoreError, WriteSet, step_of};
+
+/// Sets that are kept in memory; older ones are read from the log.
+const KEPT: usize = 64;
+
+/// Sets that became durable lately.
+#[derive(Debug, Default)]
+pub struct Fresh {
+    sets: Mutex<VecDeque<Arc<WriteSet>>>,
+    arrived: Notify,
+}
+
+impl Fresh {
+    /// A set is durable in Postgres. Never waits; the newest sets are always there.
+    pub fn put(&self, set: Arc<WriteSet>) {
+        if set.steps.is_empty() {
+            return;
+        }
+        let mut sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
+        sets.push_back(set);
+        if sets.len() > KEPT {
+            sets.pop_front();
+        }
+        drop(sets);
+        self.arrived.notify_one();
+    }
+
+    fn take(&self) -> Option<Arc<WriteSet>> {
+        self.sets.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    }
+}
+
+/// Writes the views of one log.
+#[derive(Debug)]
+pub struct Views {
+    /// Where to.
+    pub store: Store,
+    /// Of which log.
+    pub log: LogName,
+    /// What is durable since.
+    pub fresh: Arc<Fresh>,
+}
+
+impl Views {
+    /// Runs until told to stop, and then only until what is in memory is written.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut pause = budget::RETRY.0;
+        loop {
+            match self.follow(&stop).await {
+                Ok(()) => return,
+                Err(error) if stop.is_cancelled() => {
+                    tracing::debug!(code = error.code(), %error, "views are completed at the next start");
+                    return;
+                }
+                Err(error) => {
+                    tracing::warn!(code = error.code(), error = describe(&error), "views wait");
+                    tokio::select! {
+                        () = stop.cancelled() => {}
+                        () = tokio::time::sleep(pause) => {}
+                    }
+                    pause = budget::back_off(pause, Duration::from_secs(5));
+                }
+            }
+        }
+    }
+
+    async fn follow(&self, stop: &CancellationToken) -> Result<(), StoreError> {
+        let mut next = self.store.views_end(&self.log).await?;
+        next = self.catch_up(next).await?;
+        loop {
+            while let Some(set) = self.fresh.take() {
+                if set.end().next_seq <= next {
+                    continue;
+                }
+                next = if set.base.next_seq == next {
+                    self.write(&set.steps).await?
+                } else {
+                    self.catch_up(next).await?
+                };
+            }
+            tokio::select! {
+                () = self.fresh.arrived.notified() => {}
+                () = stop.cancelled() => return Ok(()),
+            }
+        }
+    }
+
+    /// Writes everything that the log holds from here on.
+    async fn catch_up(&self, mut next: u64) -> Result<u64, StoreError> {
+        loop {
+            let page = self.store.log_page(&self.log, next).await?;
+            if page.is_empty() {
+                return Ok(next);
+            }
+            let steps: Vec<Step> = page.into_iter().map(step_of).collect::<Result<_, _>>()?;
+            for chunk in steps.chunks(budget::STEP_INPUTS) {
+                next = self.write(chunk).await?;
+            }
+        }
+    }
+
+    /// Writes steps; gives where the views end then.
+    async fn write(&self, steps: &[Step]) -> Result<u64, StoreError> {
+        match self.store.write_views(&self.log, steps).await {
+            Ok(true) => Ok(steps.last().map_or(0, |step| step.record.seq.saturating_add(1))),
+            // An earlier write went through although its answer was lost.
+            Ok(false) => self.store.views_end(&self.log).await,
+            Err(error) if error.class() == Class::Transient => Err(error),
+            Err(_) => self.write_one_by_one(steps).await,
+        }
+    }
+
+    /// One record that the tables refuse must not keep all later ones from people. It stays in the log.
+    async fn write_one_by_one(&self, steps: &[Step]) -> Result<u64, StoreError> {
+        let mut next = 0;
+        for step in steps {
+            let seq = step.record.seq;
+            if let Err(error) = self.store.write_views(&self.log, std::slice::from_ref(step)).await {
+                if error.class() == Class::Transient {
+                    return Err(error);
+                }
+                tracing::error!(code = "PC-0237", log = %self.log, seq, error = describe(&error), "no view of a record");
+                self.store.skip_view(&self.log, seq).await?;
+            }
+            next = seq.saturating_add(1);
+        }
+        Ok(next)
+    }
+}
