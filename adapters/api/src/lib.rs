@@ -4,6 +4,8 @@
 //! with them. Its [`Prove`] gathers evidence for claims; the verifier, not the family, judges it. Its [`Contain`]
 //! signs and sends what closes gates, and says what must be proven for a gate to count as closed.
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod contain;
 pub mod error;
 pub mod observe;

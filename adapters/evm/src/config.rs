@@ -345,6 +345,12 @@ impl Compiled {
         self.chain_number
     }
 
+    /// Where a target stands, and what stands there.
+    #[must_use]
+    pub fn target(&self, id: Slug) -> Option<(Address, GateKind)> {
+        self.targets.iter().find(|target| target.id == id).map(|target| (target.address, target.kind))
+    }
+
     /// What turns logs into observations.
     #[must_use]
     pub fn decoder(&self) -> &Decoder {

@@ -151,6 +151,9 @@ impl Contain for EvmContainer {
                 }
             }
         }
+        if heard {
+            self.with_nonces(Nonces::refreshed);
+        }
         match last_error {
             Some(error) if !heard => Err(error),
             _ => Ok(()),
@@ -162,7 +165,7 @@ impl Contain for EvmContainer {
         if !self.with_nonces(|nonces| nonces.known()) {
             self.warm().await?;
         }
-        let nonces = self.with_nonces(|nonces| nonces.candidates(action.id));
+        let nonces = self.with_nonces(|nonces| nonces.candidates(action.id, bump));
         if nonces.is_empty() {
             return Err(
                 self.error(Class::Transient, "too many actions are outstanding, or no nonce is known")
@@ -176,6 +179,7 @@ impl Contain for EvmContainer {
     }
 
     async fn broadcast(&self, attempt: &Attempt) -> Broadcast {
+        self.with_nonces(|nonces| nonces.sent(attempt.action));
         let bytes = alloy::primitives::hex::encode_prefixed(&attempt.bytes);
         let request = RpcRequest::submit("eth_sendRawTransaction", json!([bytes]));
         let answers = broadcast(&self.network.submit, &request).await;

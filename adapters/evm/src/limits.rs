@@ -6,6 +6,10 @@ use core::time::Duration;
 pub const GRACE_MIN: Duration = Duration::from_millis(1);
 /// Longest such time: a verdict must not wait for who is far away.
 pub const GRACE_MAX: Duration = Duration::from_millis(50);
+/// How long endpoints are waited for when watching begins.
+pub const CHAIN_CHECK: Duration = Duration::from_secs(2);
+/// Failures of a push socket in a row before its operator is called dark.
+pub const SOCKET_FAILURES: u32 = 3;
 /// Receipts asked for at one time where a node gives them one by one.
 pub const RECEIPTS_IN_FLIGHT: usize = 16;
 
@@ -88,6 +92,10 @@ pub const GAS_LIMIT_MIN: u64 = 100_000;
 pub const GAS_LIMIT_MAX: u64 = 16_777_216;
 /// Candidates signed for one action: distinct nonces that operators report. More means that most of them lie.
 pub const CANDIDATES_MAX: usize = 4;
+/// Step of the schedule from which an action that queues behind another one may replace it.
+pub const OVERTAKE_BUMP: u16 = 2;
+/// Refreshes after which an action that was signed and never sent gives its nonce back.
+pub const UNSENT_AGE: u32 = 3;
 /// Trips that the fuel check wants the account to be able to pay.
 pub const BALANCE_TRIPS: u64 = 3;
 /// Outstanding actions for which nonces are kept apart.

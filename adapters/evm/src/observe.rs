@@ -19,20 +19,18 @@ mod tree;
 
 use std::{collections::VecDeque, sync::Arc, time::Instant};
 
-use alloy::primitives::U64;
 use async_trait::async_trait;
 use futures::future::join_all;
 use portcullis_adapter::{AdapterError, Class, Cursor, Feed, Observe};
-use portcullis_rpc::{ReplySize, RpcError, RpcRequest, Wait, quorum};
+use portcullis_rpc::{RpcError, Wait, quorum};
 use portcullis_verifier::{B256, BlockRef, ChainId, FaultKind, Observation};
-use serde_json::json;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::{Compiled, Finality},
     finality, limits,
-    transport::{At, Head, LogSet, Network, head},
+    transport::{At, Head, LogSet, Network, chain_number, head},
 };
 
 use assembler::Assembler;
@@ -75,34 +73,37 @@ impl EvmObserver {
         Self { compiled, network }
     }
 
-    /// Operators whose node is of another chain are named and left out; an operator that does not answer stays,
-    /// because it may come back.
-    async fn usable(&self) -> Result<Vec<usize>, AdapterError> {
-        let ask = RpcRequest::read("eth_chainId", json!([]), ReplySize::Small);
-        let asks = self
-            .network
-            .operators
-            .iter()
-            .map(|operator| operator.lanes.prove.ask::<U64>(ask.clone(), "chain id"));
-        let mut usable = Vec::new();
-        for (at, (operator, answer)) in self.network.operators.iter().zip(join_all(asks).await).enumerate() {
-            match answer {
-                Ok(number) if number.to::<u64>() != self.compiled.chain_number => {
-                    let what = format!("it serves chain {number}, not {}", self.compiled.chain_number);
-                    self.network.faults.bad(operator.name, FaultKind::Garbage, &what);
-                }
-                Ok(_) | Err(_) => usable.push(at),
-            }
-        }
-        if usable.len() < self.network.quorum {
+    /// Refuses to begin when so many endpoints serve another chain that no quorum can ever agree. Who does not
+    /// answer now may come back: its watcher asks again.
+    async fn check_chains(&self) -> Result<(), AdapterError> {
+        let asks = self.network.operators.iter().map(|operator| async move {
+            let asked = chain_number(&operator.lanes.prove);
+            tokio::time::timeout(limits::CHAIN_CHECK, asked).await
+        });
+        let wrong = |number: u64| number != self.compiled.chain_number;
+        let answers = join_all(asks).await;
+        let foreign =
+            answers.iter().filter(|answer| matches!(answer, Ok(Ok(number)) if wrong(*number))).count();
+        let left = self.network.operators.len().saturating_sub(foreign);
+        if left < self.network.quorum {
             let what = format!(
-                "{} endpoint(s) serve this chain and {} must agree; correct the endpoints' URLs",
-                usable.len(),
+                "{foreign} of {} endpoints serve another chain and {} must agree; correct their URLs",
+                self.network.operators.len(),
                 self.network.quorum
             );
             return Err(AdapterError::new(self.network.chain, None, Class::Permanent, what));
         }
-        Ok(usable)
+        Ok(())
+    }
+
+    /// Time of a block, seconds since 1970; zero when nobody tells in time. Only for people: it dates faults that
+    /// are found before the first new block.
+    async fn time_of(&self, block: BlockRef) -> u64 {
+        let asks = self.network.operators.iter().map(|operator| async move {
+            tokio::time::timeout(limits::CHAIN_CHECK, head(&operator.lanes.prove, At::Hash(block.hash))).await
+        });
+        let known = join_all(asks).await.into_iter().find_map(|answer| answer.ok()?.ok().flatten());
+        known.map_or(0, |head| head.time)
     }
 
     /// The block above which watching begins when there is no cursor; waits until a quorum tells it.
@@ -182,11 +183,14 @@ impl Observe for EvmObserver {
         feed: Feed,
         stop: CancellationToken,
     ) -> Result<(), AdapterError> {
-        let usable = self.usable().await?;
+        self.check_chains().await?;
         let start = self.compiled.config.start_height;
         let (window, began_here) = match from {
             Some(cursor) => {
-                let window = window(self.network.chain, &cursor)?;
+                let mut window = window(self.network.chain, &cursor)?;
+                if let Some(tip) = window.back_mut() {
+                    tip.time = self.time_of(tip.block).await;
+                }
                 let began = window.front().is_some_and(|oldest| oldest.block.height < start.max(1));
                 (window, began)
             }
@@ -199,7 +203,7 @@ impl Observe for EvmObserver {
         let watching = stop.child_token();
         let _ends_watchers = watching.clone().drop_guard();
         let (reports, inbox) = mpsc::channel(limits::REPORTS_QUEUE);
-        for at in usable {
+        for at in 0..self.network.operators.len() {
             let watcher = push::Watcher {
                 operator: at,
                 compiled: Arc::clone(&self.compiled),

@@ -111,7 +111,7 @@ mod tests {
         let dir = std::env::temp_dir().join(format!("portcullis-keystore-{}", std::process::id()));
         fs::create_dir_all(&dir).unwrap();
         let key = PrivateKeySigner::from_bytes(&B256::repeat_byte(7)).unwrap();
-        let (_, name) = PrivateKeySigner::encrypt_keystore(
+        PrivateKeySigner::encrypt_keystore(
             &dir,
             &mut rand_bytes(),
             key.to_bytes(),
@@ -121,7 +121,8 @@ mod tests {
         .unwrap();
         let password_file = dir.join("password");
         fs::write(&password_file, "right\n").unwrap();
-        let source = SignerSource::Keystore { path: dir.join(&name), password_file: password_file.clone() };
+        let source =
+            SignerSource::Keystore { path: dir.join("key.json"), password_file: password_file.clone() };
         let signer = LocalSigner::open(&source).unwrap();
         assert_eq!(signer.address(), key.address());
         let hash = B256::repeat_byte(9);

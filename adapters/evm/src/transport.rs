@@ -8,7 +8,7 @@ use std::{
 
 use alloy::{
     eips::BlockNumberOrTag,
-    primitives::{Address, Bloom},
+    primitives::{Address, Bloom, U64},
     rpc::types::{Header, Log},
 };
 use portcullis_rpc::{Client, Lane, LaneSettings, Lanes, ReplySize, RpcError, RpcRequest};
@@ -211,6 +211,12 @@ pub(crate) async fn full_header(client: &Client, at: At) -> Result<Option<Header
 /// As [`full_header`], only what watching needs.
 pub(crate) async fn head(client: &Client, at: At) -> Result<Option<Head>, RpcError> {
     full_header(client, at).await?.map(|header| Head::check(&header)).transpose()
+}
+
+/// The EIP-155 number that a node serves.
+pub(crate) async fn chain_number(client: &Client) -> Result<u64, RpcError> {
+    let request = RpcRequest::read("eth_chainId", json!([]), ReplySize::Small);
+    Ok(client.ask::<U64>(request, "chain id").await?.to())
 }
 
 /// Logs of one block.

@@ -116,13 +116,15 @@ impl Client {
     ) -> Result<Self, RpcError> {
         let transport = HttpTransport::new(url, settings.concurrency)?;
         let timeout = settings.timeout;
+        let limited = ServiceBuilder::new().concurrency_limit(settings.concurrency).service(transport);
+        // The place is waited for inside the call, so that waiting counts against the time of the attempt.
+        let placed = tower::service_fn(move |request: RpcRequest| limited.clone().oneshot(request));
         let stack = ServiceBuilder::new()
             .retry(ReadRetry { attempt: 0, settings: settings.clone() })
-            // The order matters: each attempt has its own time, and waiting for a place counts against it.
+            // The order matters: each attempt has its own time.
             .map_err(move |error| typed(error, timeout))
             .timeout(timeout)
-            .concurrency_limit(settings.concurrency)
-            .service(transport);
+            .service(placed);
         Ok(Self { operator, lane, stack: BoxCloneSyncService::new(stack) })
     }
 

@@ -166,9 +166,12 @@ pub async fn connect(
         heard: Instant::now(),
     };
     tokio::spawn(async move {
+        let mut task = task;
         let why = task.run().await;
         tracing::debug!(%operator, %why, "push socket ended");
+        // The reason stands before the reader's queue ends, so that who reads to the end can tell.
         let _first_reason_stays = reason.set(why);
+        drop(task);
     });
     Ok((client, outbox))
 }
@@ -188,6 +191,21 @@ fn broken(error: tungstenite::Error) -> RpcError {
     }
 }
 
+/// Servers that leave Nagle's algorithm on hold a second small message until the first is acknowledged, and the
+/// kernel delays that by 40 ms where there is nothing to send along. The option does not last, so it is set after
+/// each message; where it cannot be set, only time is lost.
+#[cfg(target_os = "linux")]
+fn acknowledge_at_once(stream: &MaybeTlsStream<TcpStream>) {
+    let _only_slower = match stream {
+        MaybeTlsStream::Plain(stream) => stream.set_quickack(true),
+        MaybeTlsStream::Rustls(stream) => stream.get_ref().0.set_quickack(true),
+        _ => Ok(()),
+    };
+}
+
+#[cfg(not(target_os = "linux"))]
+fn acknowledge_at_once(_: &MaybeTlsStream<TcpStream>) {}
+
 struct SocketTask {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     inbox: mpsc::Receiver<Command>,
@@ -199,8 +217,8 @@ struct SocketTask {
 }
 
 impl SocketTask {
-    /// Runs until the socket ends and says why. Dropping `pushes` afterwards ends the reader's queue.
-    async fn run(mut self) -> RpcError {
+    /// Runs until the socket ends and says why.
+    async fn run(&mut self) -> RpcError {
         let mut ping = interval(self.settings.ping);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -227,6 +245,7 @@ impl SocketTask {
 
     fn take(&mut self, message: Message) -> Result<(), RpcError> {
         self.heard = Instant::now();
+        acknowledge_at_once(self.socket.get_ref());
         match message {
             Message::Text(text) => self.dispatch(text.as_bytes()),
             Message::Binary(bytes) => self.dispatch(&bytes),

@@ -41,32 +41,43 @@ pub(super) async fn landing(
     account: Address,
     attempt: &Attempt,
 ) -> Result<Landing, AdapterError> {
+    if let Some(landed) = agreed_receipt(network, attempt).await? {
+        return Ok(landed);
+    }
+    if !spent(network, account, attempt.nonce).await? {
+        return Ok(Landing::Pending);
+    }
+    // The receipt may have come between the two questions. Asked after the nonce was seen spent, its absence
+    // means that another transaction spent it.
+    Ok(agreed_receipt(network, attempt).await?.unwrap_or(Landing::Replaced))
+}
+
+async fn agreed_receipt(network: &Network, attempt: &Attempt) -> Result<Option<Landing>, AdapterError> {
     let questions = network.operators.iter().map(|o| (o.name, receipt(&o.lanes.contain, attempt.hash)));
     let agreed = quorum(questions, network.quorum, Wait::Grace(limits::GRACE_MIN))
         .await
         .map_err(|split| no_quorum(network.chain, "receipt of a trip").caused_by(split))?;
-    for (_, who) in agreed.dissenting.iter().filter(|(said, _)| said.is_some()) {
-        for name in who {
-            // Who has no receipt yet is slow. Who has another one contradicts.
-            network.faults.bad(*name, FaultKind::DissentHead, "another receipt of a trip than the quorum");
+    if agreed.value.is_some() {
+        for (_, who) in agreed.dissenting.iter().filter(|(said, _)| said.is_some()) {
+            for name in who {
+                // Who has no receipt yet is slow. Who has another one contradicts.
+                network.faults.bad(
+                    *name,
+                    FaultKind::DissentHead,
+                    "another receipt of a trip than the quorum",
+                );
+            }
         }
     }
-    match agreed.value {
-        Some(Receipt { block, succeeded: true }) => Ok(Landing::Included(block)),
-        Some(Receipt { block, succeeded: false }) => {
-            let reason = "the call failed in its block".to_owned();
-            Ok(Landing::Reverted(block, reason))
+    Ok(agreed.value.map(|receipt| match receipt {
+        Receipt { block, succeeded: true } => Landing::Included(block),
+        Receipt { block, succeeded: false } => {
+            Landing::Reverted(block, "the call failed in its block".to_owned())
         }
-        None if spent(network, account, attempt.nonce).await? => Ok(Landing::Replaced),
-        None => Ok(Landing::Pending),
-    }
+    }))
 }
 
 /// Whether the quorum says that a nonce is spent.
-///
-/// SECURITY: asked after the receipt was found missing, so a transaction that lands in between would look
-/// replaced; the receipt is therefore asked for once more by the caller's next round before anything new is
-/// signed with another nonce, and a second trip only extends.
 async fn spent(network: &Network, account: Address, nonce: u64) -> Result<bool, AdapterError> {
     let questions = network.operators.iter().map(|operator| {
         let client = operator.lanes.contain.clone();

@@ -10,8 +10,18 @@ use crate::limits;
 #[derive(Debug, Default)]
 pub(crate) struct Nonces {
     reported: BTreeMap<OperatorId, Reported>,
-    /// Actions under way in the order in which they were first signed, with the nonces they were given.
-    outstanding: Vec<(ActionId, BTreeSet<u64>)>,
+    /// Actions under way in the order in which they were first signed.
+    outstanding: Vec<Outstanding>,
+}
+
+#[derive(Debug)]
+struct Outstanding {
+    action: ActionId,
+    given: BTreeSet<u64>,
+    /// Whether any of its bytes have left.
+    sent: bool,
+    /// How often nonces were refreshed since it was signed.
+    age: u32,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -31,19 +41,36 @@ impl Nonces {
         !self.reported.is_empty()
     }
 
+    /// Nonces were refreshed. What was signed a while ago and never sent gives its place back: others must not
+    /// wait for a nonce that nobody uses.
+    pub(crate) fn refreshed(&mut self) {
+        for outstanding in &mut self.outstanding {
+            outstanding.age = outstanding.age.saturating_add(1);
+        }
+        self.outstanding.retain(|o| o.sent || o.age < limits::UNSENT_AGE);
+    }
+
+    /// Bytes of an action are about to leave.
+    pub(crate) fn sent(&mut self, action: ActionId) {
+        for outstanding in self.outstanding.iter_mut().filter(|o| o.action == action) {
+            outstanding.sent = true;
+        }
+    }
+
     /// Nonces to sign an action with: one for each distinct count that operators report, in the order of how
     /// many report it.
     ///
     /// An action that is first in line gets the reported count itself, so that it replaces whatever is stuck
     /// there; later ones queue behind it. Where a node has more waiting than is known here (a former process
     /// left it), the end of its queue is a candidate too: whichever lands first does the work, and a second trip
-    /// changes nothing.
-    pub(crate) fn candidates(&mut self, action: ActionId) -> Vec<u64> {
-        let place = match self.outstanding.iter().position(|(id, _)| *id == action) {
+    /// changes nothing. From step [`limits::OVERTAKE_BUMP`] on, an action that queues behind another one also gets the
+    /// first place: what is stuck there must not hold up everything behind it.
+    pub(crate) fn candidates(&mut self, action: ActionId, bump: u16) -> Vec<u64> {
+        let place = match self.outstanding.iter().position(|o| o.action == action) {
             Some(place) => place,
             None if self.outstanding.len() >= limits::OUTSTANDING_MAX => return Vec::new(),
             None => {
-                self.outstanding.push((action, BTreeSet::new()));
+                self.outstanding.push(Outstanding { action, given: BTreeSet::new(), sent: false, age: 0 });
                 self.outstanding.len().saturating_sub(1)
             }
         };
@@ -53,6 +80,9 @@ impl Nonces {
         for reported in self.reported.values() {
             let count = voices.entry(reported.latest.saturating_add(ahead)).or_default();
             *count = count.saturating_add(1);
+            if bump >= limits::OVERTAKE_BUMP {
+                voices.entry(reported.latest).or_default();
+            }
             if reported.pending > reported.latest.saturating_add(known) {
                 voices.entry(reported.pending.saturating_add(ahead)).or_default();
             }
@@ -61,15 +91,15 @@ impl Nonces {
         ranked.sort_by_key(|(nonce, count)| (core::cmp::Reverse(*count), *nonce));
         ranked.truncate(limits::CANDIDATES_MAX);
         let nonces: Vec<u64> = ranked.into_iter().map(|(nonce, _)| nonce).collect();
-        if let Some((_, given)) = self.outstanding.get_mut(place) {
-            given.extend(&nonces);
+        if let Some(outstanding) = self.outstanding.get_mut(place) {
+            outstanding.given.extend(&nonces);
         }
         nonces
     }
 
     /// A candidate of an action is decided: landed, failed or replaced. The nonce is spent either way.
     pub(crate) fn settle(&mut self, action: ActionId, nonce: u64) {
-        self.outstanding.retain(|(id, given)| *id != action || !given.contains(&nonce));
+        self.outstanding.retain(|o| o.action != action || !o.given.contains(&nonce));
         for reported in self.reported.values_mut() {
             // Whoever is behind will be told so by its node; signing below it would be refused everywhere.
             if reported.latest == nonce {
@@ -100,26 +130,49 @@ mod tests {
         for (name, latest) in [("liar", 900), ("a", 5), ("b", 5)] {
             nonces.report(operator(name), latest, latest);
         }
-        assert_eq!(nonces.candidates(action(1)), [5, 900]);
-        assert_eq!(nonces.candidates(action(1)), [5, 900], "asking again changes nothing");
+        assert_eq!(nonces.candidates(action(1), 0), [5, 900]);
+        assert_eq!(nonces.candidates(action(1), 0), [5, 900], "asking again changes nothing");
     }
 
     #[test]
     fn actions_under_way_queue_and_move_up_when_one_is_settled() {
         let mut nonces = Nonces::default();
         nonces.report(operator("a"), 5, 5);
-        assert_eq!(nonces.candidates(action(1)), [5]);
-        assert_eq!(nonces.candidates(action(2)), [6]);
+        assert_eq!(nonces.candidates(action(1), 0), [5]);
+        assert_eq!(nonces.candidates(action(2), 0), [6]);
         nonces.settle(action(1), 5);
-        assert_eq!(nonces.candidates(action(2)), [6], "the nonce that it has is still the right one");
-        assert_eq!(nonces.candidates(action(3)), [7]);
+        assert_eq!(nonces.candidates(action(2), 0), [6], "the nonce that it has is still the right one");
+        assert_eq!(nonces.candidates(action(3), 0), [7]);
     }
 
     #[test]
     fn what_another_process_left_waiting_is_replaced_or_followed() {
         let mut nonces = Nonces::default();
         nonces.report(operator("a"), 5, 8);
-        assert_eq!(nonces.candidates(action(1)), [5, 8]);
+        assert_eq!(nonces.candidates(action(1), 0), [5, 8]);
+    }
+
+    #[test]
+    fn a_later_step_overtakes_what_is_stuck_in_front() {
+        let mut nonces = Nonces::default();
+        nonces.report(operator("a"), 5, 5);
+        assert_eq!(nonces.candidates(action(1), 0), [5]);
+        assert_eq!(nonces.candidates(action(2), limits::OVERTAKE_BUMP - 1), [6]);
+        assert_eq!(nonces.candidates(action(2), limits::OVERTAKE_BUMP), [6, 5]);
+    }
+
+    #[test]
+    fn what_was_signed_and_never_sent_gives_its_place_back() {
+        let mut nonces = Nonces::default();
+        nonces.report(operator("a"), 5, 5);
+        nonces.candidates(action(1), 0);
+        nonces.candidates(action(2), 0);
+        nonces.sent(action(2));
+        for _ in 0..limits::UNSENT_AGE {
+            nonces.refreshed();
+        }
+        assert_eq!(nonces.candidates(action(2), 0), [5], "it moved up");
+        assert_eq!(nonces.candidates(action(3), 0), [6]);
     }
 
     #[test]
@@ -128,8 +181,8 @@ mod tests {
         nonces.report(operator("a"), 0, 0);
         for at in 0..limits::OUTSTANDING_MAX {
             let id = ActionId(B256::from(alloy::primitives::U256::from(at)));
-            assert!(!nonces.candidates(id).is_empty());
+            assert!(!nonces.candidates(id, 0).is_empty());
         }
-        assert!(nonces.candidates(action(255)).is_empty());
+        assert!(nonces.candidates(action(255), 0).is_empty());
     }
 }

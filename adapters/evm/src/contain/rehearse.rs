@@ -14,6 +14,7 @@ use super::{EvmContainer, fees, guard};
 use crate::{
     error::{chain_of, detail},
     limits,
+    transport::chain_number,
 };
 
 use guard::IBreaker;
@@ -57,11 +58,6 @@ pub(super) async fn rehearse(
         Err(error) => checks.add("nonce", false, &chain_of(&error)),
     }
     Ok(checks.0)
-}
-
-async fn chain_number(client: &Client) -> Result<u64, RpcError> {
-    let request = RpcRequest::read("eth_chainId", json!([]), ReplySize::Small);
-    Ok(client.ask::<U64>(request, "chain id").await?.to())
 }
 
 /// The first operator that answers. One voice is enough for a rehearsal: nothing is decided by it.

@@ -38,12 +38,12 @@ pub(crate) struct Range {
 }
 
 /// Where a window of delivered blocks meets the chain.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) enum Fork {
     /// At its newest block that is still on the chain.
-    At(BlockRef),
+    At(Head),
     /// Nowhere; this block lies just below its oldest.
-    Below(BlockRef),
+    Below(Head),
 }
 
 /// Fetches ranges.
@@ -78,12 +78,16 @@ impl Backfill {
                 return;
             }
         };
+        // Without a fork point the assembler starts again elsewhere and asks anew.
+        let from = match &fork {
+            Fork::At(head) => Some(head.block.height.saturating_add(1)),
+            Fork::Below(_) => None,
+        };
         if self.reports.send(Report::Fork(fork)).await.is_err() {
             return;
         }
-        // Without a fork point the assembler starts again elsewhere and asks anew.
-        if let Fork::At(fork) = fork {
-            self.fetch(fork.height.saturating_add(1), to).await;
+        if let Some(from) = from {
+            self.fetch(from, to).await;
         }
     }
 
@@ -91,19 +95,15 @@ impl Backfill {
     /// top of a block that the quorum still has.
     async fn fork(&self, window: &[BlockRef]) -> Result<Fork, Failure> {
         for block in window {
-            let now = self.agree(0, |operator| async move {
-                head(&operator.lanes.read, At::Number(block.height))
-                    .await
-                    .map(|head| head.map(|head| head.block))
-            });
-            if now.await? == Some(*block) {
-                return Ok(Fork::At(*block));
+            let now = self.agree(0, |operator| head(&operator.lanes.read, At::Number(block.height)));
+            if let Some(head) = now.await?.filter(|head| head.block == *block) {
+                return Ok(Fork::At(head));
             }
         }
         let below = window.last().map_or(0, |oldest| oldest.height.saturating_sub(1));
         let known = self.agree(0, |operator| async move {
             let head = head(&operator.lanes.read, At::Number(below)).await?;
-            head.map(|head| head.block).ok_or_else(|| RpcError::garbage("block of a reached height"))
+            head.ok_or_else(|| RpcError::garbage("block of a reached height"))
         });
         known.await.map(Fork::Below)
     }

@@ -24,7 +24,7 @@ use crate::{
     config::Compiled,
     error::chain_of,
     limits,
-    transport::{At, Head, LogSet, Network, Operator, Span, block_logs_request, head, kind_of},
+    transport::{At, Head, LogSet, Network, Operator, Span, block_logs_request, chain_number, head, kind_of},
 };
 
 /// Blocks whose logs were asked for lately, so that head and pushed log do not both ask.
@@ -44,7 +44,7 @@ enum End {
     /// The observer is gone.
     Stop,
     /// The socket failed.
-    Failed(RpcError),
+    Failed(FaultKind, String),
     /// Nothing was pushed for longer than the bound.
     Silent,
 }
@@ -56,6 +56,12 @@ struct Session {
     logs: Option<String>,
     asked: VecDeque<B256>,
     last: Option<BlockRef>,
+}
+
+impl From<RpcError> for End {
+    fn from(error: RpcError) -> Self {
+        Self::Failed(kind_of(&error), chain_of(&error))
+    }
 }
 
 impl Watcher {
@@ -77,6 +83,7 @@ impl Watcher {
 
     async fn watch(&self) {
         let Some(endpoint) = self.endpoint() else { return };
+        self.right_chain(endpoint).await;
         let Some(url) = &endpoint.ws else {
             loop {
                 if !self.poll_once().await {
@@ -86,25 +93,43 @@ impl Watcher {
             }
         };
         let mut pause_ms = limits::RECONNECT_MIN_MS;
+        let mut failures = 0u32;
         loop {
             let began = Instant::now();
             let (end, last) = self.session(endpoint, url).await;
+            if began.elapsed() > Duration::from_millis(limits::RECONNECT_MAX_MS) {
+                (pause_ms, failures) = (limits::RECONNECT_MIN_MS, 0);
+            }
+            failures = failures.saturating_add(1);
             match end {
                 End::Stop => return,
-                End::Failed(error) => {
-                    let what = format!("push socket: {}", chain_of(&error));
-                    self.trouble(kind_of(&error), what).await;
-                }
+                // A socket that breaks and opens again is the network's way; one that does not is trouble.
+                End::Failed(FaultKind::Dark, _) if failures < limits::SOCKET_FAILURES => {}
+                End::Failed(kind, what) => self.trouble(kind, format!("push socket: {what}")).await,
                 End::Silent => self.explain_silence(endpoint, last).await,
-            }
-            if began.elapsed() > Duration::from_millis(limits::RECONNECT_MAX_MS) {
-                pause_ms = limits::RECONNECT_MIN_MS;
             }
             metrics::counter!("portcullis_push_reconnects_total", "operator" => endpoint.name.as_str().to_owned())
                 .increment(1);
             // The chain goes on while the socket is away.
             if !self.poll_once().await {
                 return;
+            }
+            sleep(Duration::from_millis(pause_ms)).await;
+            pause_ms = pause_ms.saturating_mul(2).min(limits::RECONNECT_MAX_MS);
+        }
+    }
+
+    /// Returns once the endpoint has shown that it serves this chain.
+    async fn right_chain(&self, endpoint: &Operator) {
+        let mut pause_ms = limits::RECONNECT_MIN_MS;
+        loop {
+            match chain_number(&endpoint.lanes.prove).await {
+                Ok(number) if number == self.compiled.chain_number => return,
+                Ok(number) => {
+                    let what = format!("it serves chain {number}, not {}", self.compiled.chain_number);
+                    self.trouble(FaultKind::Garbage, what).await;
+                }
+                Err(error) => self.trouble(kind_of(&error), chain_of(&error)).await,
             }
             sleep(Duration::from_millis(pause_ms)).await;
             pause_ms = pause_ms.saturating_mul(2).min(limits::RECONNECT_MAX_MS);
@@ -156,7 +181,7 @@ impl Watcher {
     async fn session(&self, endpoint: &Operator, url: &url::Url) -> (End, Option<BlockRef>) {
         let (mut session, mut pushes) = match self.open(endpoint, url).await {
             Ok(open) => open,
-            Err(error) => return (End::Failed(error), None),
+            Err(error) => return (error.into(), None),
         };
         let silence = Duration::from_millis(self.compiled.config.silence_ms);
         // What happened between two sockets is found from the newest head: its ancestors are back-filled.
@@ -168,8 +193,8 @@ impl Watcher {
                     return (end, session.last);
                 }
             }
-            Ok(None) => return (End::Failed(RpcError::garbage("latest block")), None),
-            Err(error) => return (End::Failed(error), None),
+            Ok(None) => return (RpcError::garbage("latest block").into(), None),
+            Err(error) => return (error.into(), None),
         }
         // Pushes of logs must not count as life: a socket that brings no heads is as good as silent.
         let mut heard = Instant::now();
@@ -177,12 +202,10 @@ impl Watcher {
             let left = silence.saturating_sub(heard.elapsed());
             let Ok(push) = timeout(left, pushes.recv()).await else { return (End::Silent, session.last) };
             let Some(push) = push else {
-                // The queue ends a moment before the reason is written; the client then says "closed".
-                let why = session.client.call(chain_id()).await.err();
-                let why =
-                    session.client.reason().map_or(why, |reason| Some(RpcError::Closed(chain_of(reason))));
-                let why = why.unwrap_or_else(|| RpcError::Closed("the server hung up".to_owned()));
-                return (End::Failed(why), session.last);
+                let why = session.client.reason();
+                let kind = why.map_or(FaultKind::Dark, kind_of);
+                let what = why.map_or_else(|| "it ended".to_owned(), |why| chain_of(why));
+                return (End::Failed(kind, what), session.last);
             };
             if push.subscription == session.heads {
                 heard = push.at;
@@ -220,7 +243,7 @@ impl Watcher {
     async fn take(&self, session: &mut Session, push: Push) -> Result<(), End> {
         let broken = |expected| {
             move |source: serde_json::Error| {
-                End::Failed(RpcError::Garbage { expected, source: Some(Box::new(source)) })
+                End::from(RpcError::Garbage { expected, source: Some(Box::new(source)) })
             }
         };
         if push.subscription == session.heads {
@@ -236,7 +259,7 @@ impl Watcher {
     }
 
     async fn take_head(&self, session: &mut Session, header: &Header, at: Instant) -> Result<(), End> {
-        let head = Head::check(header).map_err(End::Failed)?;
+        let head = Head::check(header)?;
         session.last = Some(head.block);
         let concerns = !self.compiled.config.bloom || self.compiled.decoder.may_concern(&head.bloom);
         let block = head.block;
@@ -251,7 +274,7 @@ impl Watcher {
     /// A pushed log names its block, often before the head does.
     async fn take_log(&self, session: &mut Session, log: &Log) -> Result<(), End> {
         let (Some(height), Some(hash)) = (log.block_number, log.block_hash) else {
-            return Err(End::Failed(RpcError::garbage("pushed log with its place")));
+            return Err(RpcError::garbage("pushed log with its place").into());
         };
         // A removed log announces a reorganisation; the head that follows proves it.
         if log.removed || !self.compiled.decoder.contracts.contains_key(&log.address()) {
@@ -285,8 +308,4 @@ impl Watcher {
             let _observer_gone = reports.send(Report::Logs { operator, block, answer }).await;
         });
     }
-}
-
-fn chain_id() -> RpcRequest {
-    RpcRequest::read("eth_chainId", json!([]), ReplySize::Small)
 }

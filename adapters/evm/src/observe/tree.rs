@@ -151,6 +151,11 @@ impl Tree {
         self.window.get(at).filter(|delivered| delivered.block.hash == block.hash).map(|_| at)
     }
 
+    fn parent_of(&self, block: BlockRef) -> Option<BlockRef> {
+        let head = self.known(&block.hash)?;
+        Some(BlockRef { height: block.height.saturating_sub(1), hash: head.parent })
+    }
+
     /// Where a block stands.
     pub(crate) fn path(&self, block: BlockRef) -> Path {
         let mut above = Vec::new();
@@ -162,12 +167,13 @@ impl Tree {
                 return Path::Known { fork, above };
             }
             if at.height <= oldest {
-                // At the oldest height with another hash: one step further down nothing is known to differ.
-                return match self.known.get(&at.hash) {
-                    Some(known) => Path::TooDeep(BlockRef {
-                        height: at.height.saturating_sub(1),
-                        hash: known.head.parent,
-                    }),
+                // At the oldest height with another hash: one step further down nothing is known to differ. That
+                // block's header is fetched as well, because watching goes on from it.
+                return match self.parent_of(at) {
+                    Some(below) if at.height > 0 && self.known.contains_key(&below.hash) => {
+                        Path::TooDeep(below)
+                    }
+                    Some(below) => Path::Missing(below),
                     None => Path::Missing(at),
                 };
             }
@@ -294,6 +300,13 @@ impl Tree {
     /// Whether an operator's head hangs in the air: its ancestors could not be had.
     pub(crate) fn hangs(&self, operator: usize) -> bool {
         self.head_of(operator).is_some_and(|head| matches!(self.path(head.block), Path::Missing(_)))
+    }
+
+    /// Dates a delivered block that a cursor left undated.
+    pub(crate) fn date(&mut self, position: usize, time: u64) {
+        if let Some(delivered) = self.window.get_mut(position) {
+            delivered.time = time;
+        }
     }
 
     /// Takes everything above `fork` out of the window, newest first.

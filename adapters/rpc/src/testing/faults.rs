@@ -40,6 +40,8 @@ pub enum Fault {
     Drop,
     /// Never an answer.
     Silence,
+    /// The right answer twice; over HTTP, once.
+    Twice,
     /// Another result.
     Lie(Rewrite),
 }
@@ -55,6 +57,7 @@ impl fmt::Debug for Fault {
             Self::Delay(_) => "Delay",
             Self::Drop => "Drop",
             Self::Silence => "Silence",
+            Self::Twice => "Twice",
             Self::Lie(_) => "Lie",
         };
         f.write_str(name)
@@ -108,7 +111,7 @@ pub(super) async fn spoil(fault: Option<Fault>, request: &Value, mut message: Va
     let method = request.get("method").and_then(Value::as_str).unwrap_or_default();
     let id = request.get("id").cloned().unwrap_or_default();
     match fault {
-        None => {}
+        None | Some(Fault::Twice) => {}
         Some(Fault::Error { code, message }) => {
             return Outcome::Text(
                 json!({"jsonrpc":"2.0","id":id,"error":{"code":code,"message":message}}).to_string(),

@@ -1,7 +1,10 @@
-//! A proxy that lies, stalls and breaks on demand: the way every family's tests meet bad endpoints.
+//! A proxy that lies, stalls and breaks on demand, and a server without a node: the way every family's tests meet
+//! bad endpoints.
 
 mod faults;
 mod proxy;
+mod stub;
 
 pub use faults::{Fault, Rewrite};
 pub use proxy::FaultProxy;
+pub use stub::{Answer, Stub};

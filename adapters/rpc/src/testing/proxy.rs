@@ -1,7 +1,12 @@
 //! The proxy itself: HTTP/1.1 and websocket JSON-RPC in front of a real node, on loopback.
 
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::{collections::BTreeMap, io, net::SocketAddr, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    io,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
@@ -29,6 +34,17 @@ struct Shared {
     /// Counts up when connections must end.
     cut: watch::Sender<u64>,
     requests: AtomicU64,
+    by_method: Mutex<BTreeMap<String, u64>>,
+}
+
+impl Shared {
+    fn count(&self, request: &Value) {
+        self.requests.fetch_add(1, Ordering::SeqCst);
+        let method = request.get("method").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let mut counts = self.by_method.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(method).or_default();
+        *count = count.saturating_add(1);
+    }
 }
 
 /// A proxy in front of one node. Faults are set per method, and take effect at once; `*` stands for every method
@@ -65,6 +81,7 @@ impl FaultProxy {
             half_open: AtomicBool::new(false),
             cut,
             requests: AtomicU64::new(0),
+            by_method: Mutex::new(BTreeMap::new()),
         });
         let (http_listener, ws_listener) =
             (TcpListener::bind("127.0.0.1:0").await?, TcpListener::bind("127.0.0.1:0").await?);
@@ -127,6 +144,13 @@ impl FaultProxy {
     pub fn requests(&self) -> u64 {
         self.shared.requests.load(Ordering::SeqCst)
     }
+
+    /// Requests of one method forwarded so far.
+    #[must_use]
+    pub fn requests_of(&self, method: &str) -> u64 {
+        let counts = self.shared.by_method.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.get(method).copied().unwrap_or(0)
+    }
 }
 
 impl Drop for FaultProxy {
@@ -138,7 +162,7 @@ impl Drop for FaultProxy {
     }
 }
 
-fn local_url(scheme: &str, address: SocketAddr) -> io::Result<Url> {
+pub(super) fn local_url(scheme: &str, address: SocketAddr) -> io::Result<Url> {
     Url::parse(&format!("{scheme}://{address}")).map_err(io::Error::other)
 }
 
@@ -170,8 +194,8 @@ async fn serve_http(stream: TcpStream, shared: &Shared) -> io::Result<()> {
     let (reader, mut writer) = stream.into_split();
     let mut reader = BufReader::new(reader);
     while let Some(body) = read_request(&mut reader).await? {
-        shared.requests.fetch_add(1, Ordering::SeqCst);
         let request: Value = serde_json::from_slice(&body).map_err(io::Error::other)?;
+        shared.count(&request);
         let method = request.get("method").and_then(Value::as_str).unwrap_or_default();
         let fault = shared.faults.take(method);
         let answer = forward(shared, &request).await?;
@@ -193,7 +217,7 @@ async fn forward(shared: &Shared, request: &Value) -> io::Result<Value> {
     response.json().await.map_err(io::Error::other)
 }
 
-async fn read_request(reader: &mut (impl AsyncBufReadExt + Unpin)) -> io::Result<Option<Vec<u8>>> {
+pub(super) async fn read_request(reader: &mut (impl AsyncBufReadExt + Unpin)) -> io::Result<Option<Vec<u8>>> {
     let mut length = 0usize;
     let mut line = String::new();
     let mut first = true;
@@ -221,7 +245,7 @@ async fn read_request(reader: &mut (impl AsyncBufReadExt + Unpin)) -> io::Result
     Ok(Some(body))
 }
 
-async fn write_response(
+pub(super) async fn write_response(
     writer: &mut (impl AsyncWriteExt + Unpin),
     status: u16,
     retry_after: Option<u64>,
@@ -255,8 +279,8 @@ async fn serve_socket(stream: TcpStream, shared: &Arc<Shared>) -> io::Result<()>
                 let Some(Ok(message)) = message else { return Ok(()) };
                 if half_open() { continue }
                 if let Message::Text(text) = message {
-                    shared.requests.fetch_add(1, Ordering::SeqCst);
                     let request: Value = serde_json::from_str(&text).map_err(io::Error::other)?;
+                    shared.count(&request);
                     if let Some(id) = request.get("id").and_then(Value::as_u64) {
                         asked.insert(id, request);
                     }
@@ -297,9 +321,12 @@ fn note_subscription(kinds: &mut BTreeMap<String, String>, request: &Value, mess
 fn answer(shared: &Arc<Shared>, request: Value, message: Value, outgoing: mpsc::Sender<Option<String>>) {
     let method = request.get("method").and_then(Value::as_str).unwrap_or_default();
     let fault = shared.faults.take(method);
-    if fault.is_none() {
-        // Without a fault the order of the node's messages is kept.
-        let _reader_gone = outgoing.try_send(Some(message.to_string()));
+    if matches!(fault, None | Some(Fault::Twice)) {
+        // Without a delay the order of the node's messages is kept.
+        let times = if fault.is_none() { 1 } else { 2 };
+        for _ in 0..times {
+            let _reader_gone = outgoing.try_send(Some(message.to_string()));
+        }
         return;
     }
     tokio::spawn(async move {
@@ -326,9 +353,18 @@ fn push(
         message.get("params").and_then(|params| params.get("subscription")).map(Value::to_string);
     let kind = subscription.and_then(|id| kinds.get(&id)).map_or("?", String::as_str);
     let method = format!("push:{kind}");
-    let Some(fault) = shared.faults.take(&method) else {
-        let _reader_gone = outgoing.try_send(Some(message.to_string()));
-        return;
+    let fault = match shared.faults.take(&method) {
+        Some(Fault::Twice) => {
+            for _ in 0..2 {
+                let _reader_gone = outgoing.try_send(Some(message.to_string()));
+            }
+            return;
+        }
+        None => {
+            let _reader_gone = outgoing.try_send(Some(message.to_string()));
+            return;
+        }
+        Some(fault) => fault,
     };
     tokio::spawn(async move {
         let text = match fault {

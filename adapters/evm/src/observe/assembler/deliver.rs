@@ -177,7 +177,8 @@ impl Assembler {
     /// there with an alarm.
     pub(super) fn abandon(&mut self, block: BlockRef) {
         let silent = self.tree.began_here();
-        let start = Delivered { block, time: 0, events: Vec::new() };
+        let time = self.tree.known(&block.hash).map_or(0, |head| head.time);
+        let start = Delivered { block, time, events: Vec::new() };
         let old = self.tree.restart(start, silent);
         if !silent {
             let what = format!(
@@ -192,14 +193,17 @@ impl Assembler {
     /// Where the window meets the chain again, before ranges are added.
     pub(super) fn take_fork(&mut self, fork: Fork) {
         match fork {
-            Fork::At(block) => {
-                let position = self.tree.window().iter().position(|delivered| delivered.block == block);
+            Fork::At(head) => {
+                let position = self.tree.window().iter().position(|delivered| delivered.block == head.block);
                 if let Some(position) = position {
+                    self.tree.date(position, head.time);
                     self.retract_only(position);
                 }
             }
-            Fork::Below(block) => {
+            Fork::Below(head) => {
                 self.ranging = None;
+                let block = head.block;
+                self.tree.add(head, Instant::now(), 0);
                 self.abandon(block);
             }
         }

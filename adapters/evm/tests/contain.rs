@@ -1,0 +1,228 @@
+//! Closing gates on a real node: lies about nonces, stuck trips, refusals, private submission.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::arithmetic_side_effects, clippy::indexing_slicing)]
+
+mod support;
+
+use std::sync::Arc;
+
+use alloy::primitives::Address;
+use portcullis_adapter::{Class, Contain, Landing, Prove};
+use portcullis_evm::{
+    Evm, EvmConfig, EvmContainer, LocalSigner,
+    config::{PrivateEndpoint, Submission},
+    devnet::{Devnet, DevnetConfig},
+};
+use portcullis_rpc::testing::Fault;
+use portcullis_verifier::{B256, Slug, System, Verdict, evm::QuorumSystem};
+use serde_json::{Value, json};
+use support::{CHAIN, World, action, deploy_guard, node_available, target, trust};
+
+const RECORD: B256 = B256::repeat_byte(6);
+
+struct Scene {
+    world: World,
+    guard: Address,
+    scope: B256,
+    now: u64,
+    evm: Evm,
+    container: EvmContainer,
+}
+
+async fn scene(change: impl FnOnce(&World, &mut EvmConfig)) -> Scene {
+    let world = World::with(DevnetConfig::new(CHAIN)).await;
+    let key = Devnet::account(1).unwrap();
+    let (guard, scope) = deploy_guard(&world.node, key.address()).await;
+    let mut config = world.config();
+    config.targets = vec![target(guard)];
+    change(&world, &mut config);
+    let evm = Evm::new(config).unwrap();
+    let container = evm.container(Arc::new(LocalSigner::from(key)));
+    let now = container.gate(guard.into_word(), scope).await.unwrap().time;
+    Scene { world, guard, scope, now, evm, container }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lie_about_the_nonce_costs_a_candidate_and_nothing_else() {
+    if !node_available() {
+        return;
+    }
+    let scene = scene(|_, _| {}).await;
+    scene.world.proxies[1]
+        .set("eth_getTransactionCount", Fault::Lie(Arc::new(|_, _, _| Some(json!("0x384")))));
+    let action = action(scene.guard, scene.scope, scene.now + 600);
+    let attempts = scene.container.sign(&action, RECORD, 0).await.unwrap();
+    assert_eq!(attempts.iter().map(|attempt| attempt.nonce).collect::<Vec<_>>(), [0, 900]);
+    for attempt in &attempts {
+        scene.container.broadcast(attempt).await;
+    }
+    let landing = scene.container.landing(&attempts[0]).await.unwrap();
+    let Landing::Included(block) = landing else { panic!("the true nonce lands: {landing:?}") };
+    let effect = scene.container.effect(&action, block);
+    let evidence = scene.evm.prover().evidence(&effect).await.unwrap();
+    assert!(matches!(QuorumSystem.verify(&effect, &evidence, &trust()), Verdict::Proven(_)));
+    assert_eq!(scene.container.landing(&attempts[1]).await.unwrap(), Landing::Pending);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stuck_trip_is_replaced_by_a_higher_offer() {
+    if !node_available() {
+        return;
+    }
+    let scene = scene(|_, _| {}).await;
+    scene.world.node.ask::<Value>("evm_setAutomine", json!([false])).await.unwrap();
+    let action = action(scene.guard, scene.scope, scene.now + 600);
+    let first = scene.container.sign(&action, RECORD, 0).await.unwrap().remove(0);
+    scene.container.broadcast(&first).await;
+    assert_eq!(scene.container.landing(&first).await.unwrap(), Landing::Pending);
+    let second = scene.container.sign(&action, RECORD, 1).await.unwrap().remove(0);
+    assert_eq!(first.nonce, second.nonce);
+    assert!(second.fee > first.fee);
+    let sent = scene.container.broadcast(&second).await;
+    assert!(sent.replies.iter().all(|reply| reply.accepted), "{sent:?}");
+    scene.world.node.mine(1).await.unwrap();
+    assert_eq!(scene.container.landing(&first).await.unwrap(), Landing::Replaced);
+    assert!(matches!(scene.container.landing(&second).await.unwrap(), Landing::Included(_)));
+    let again = scene.container.broadcast(&first).await;
+    assert!(again.replies.iter().all(|reply| !reply.accepted), "a spent nonce is refused: {again:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_gates_close_in_one_block() {
+    if !node_available() {
+        return;
+    }
+    let scene = scene(|_, _| {}).await;
+    scene.world.node.ask::<Value>("evm_setAutomine", json!([false])).await.unwrap();
+    let one = action(scene.guard, scene.scope, scene.now + 600);
+    let two = action(scene.guard, scene.scope, scene.now + 1_200);
+    let first = scene.container.sign(&one, RECORD, 0).await.unwrap().remove(0);
+    let second = scene.container.sign(&two, RECORD, 0).await.unwrap().remove(0);
+    assert_eq!(second.nonce, first.nonce + 1, "they do not stand in each other's way");
+    for attempt in [&second, &first] {
+        scene.container.broadcast(attempt).await;
+    }
+    scene.world.node.mine(1).await.unwrap();
+    for attempt in [&first, &second] {
+        assert!(matches!(scene.container.landing(attempt).await.unwrap(), Landing::Included(_)));
+    }
+    let gate = scene.container.gate(scene.guard.into_word(), scene.scope).await.unwrap();
+    assert_eq!(gate.until, two.until, "the later of both");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refused_trip_is_told_before_and_after() {
+    if !node_available() {
+        return;
+    }
+    let scene = scene(|_, _| {}).await;
+    let unknown = action(scene.guard, B256::repeat_byte(0x77), scene.now + 600);
+    let rehearsal = scene.container.rehearse(&unknown).await.unwrap();
+    let simulation = rehearsal.iter().find(|check| check.check.as_str() == "simulation").unwrap();
+    assert!(!simulation.ok && simulation.detail.contains("register"), "{simulation:?}");
+    let attempt = scene.container.sign(&unknown, RECORD, 0).await.unwrap().remove(0);
+    scene.container.broadcast(&attempt).await;
+    assert!(matches!(scene.container.landing(&attempt).await.unwrap(), Landing::Reverted(..)));
+
+    let stranger = scene.evm.container(Arc::new(LocalSigner::from(Devnet::account(3).unwrap())));
+    let known = action(scene.guard, scene.scope, scene.now + 600);
+    let rehearsal = stranger.rehearse(&known).await.unwrap();
+    let role = rehearsal.iter().find(|check| check.check.as_str() == "role").unwrap();
+    assert!(!role.ok && role.detail.contains("no tripper"), "{role:?}");
+
+    let elsewhere = action(Address::repeat_byte(9), scene.scope, scene.now + 600);
+    let refused = scene.container.sign(&elsewhere, RECORD, 0).await.unwrap_err();
+    assert_eq!(refused.class, Class::Permanent, "the key never signs for an address that is not configured");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn private_submission_shows_nothing_to_public_endpoints() {
+    if !node_available() {
+        return;
+    }
+    let scene = scene(|world, config| {
+        let operator = Slug::new("private").unwrap();
+        let http = world.node.http().clone();
+        config.submission = Submission::Private(vec![PrivateEndpoint { operator, http }]);
+    })
+    .await;
+    let action = action(scene.guard, scene.scope, scene.now + 600);
+    let attempt = scene.container.sign(&action, RECORD, 0).await.unwrap().remove(0);
+    let sent = scene.container.broadcast(&attempt).await;
+    assert_eq!(sent.replies.len(), 1);
+    assert!(matches!(scene.container.landing(&attempt).await.unwrap(), Landing::Included(_)));
+    for proxy in &scene.world.proxies {
+        assert_eq!(proxy.requests_of("eth_sendRawTransaction"), 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_quorum_nothing_is_said_about_landing() {
+    if !node_available() {
+        return;
+    }
+    let scene = scene(|_, _| {}).await;
+    let action = action(scene.guard, scene.scope, scene.now + 600);
+    let attempt = scene.container.sign(&action, RECORD, 0).await.unwrap().remove(0);
+    for proxy in &scene.world.proxies[..2] {
+        proxy.go_dark();
+    }
+    let sent = scene.container.broadcast(&attempt).await;
+    assert_eq!(
+        sent.replies.iter().filter(|reply| reply.accepted).count(),
+        1,
+        "one endpoint is enough to send"
+    );
+    assert!(scene.container.landing(&attempt).await.is_err(), "and not enough to believe");
+    assert!(scene.container.gate(scene.guard.into_word(), scene.scope).await.is_err());
+    for proxy in &scene.world.proxies {
+        proxy.heal();
+    }
+    assert!(matches!(scene.container.landing(&attempt).await.unwrap(), Landing::Included(_)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lie_about_receipts_or_state_is_found_by_its_proof() {
+    if !node_available() {
+        return;
+    }
+    let scene = scene(|_, _| {}).await;
+    let action = action(scene.guard, scene.scope, scene.now + 600);
+    let attempt = scene.container.sign(&action, RECORD, 0).await.unwrap().remove(0);
+    scene.container.broadcast(&attempt).await;
+    let Landing::Included(block) = scene.container.landing(&attempt).await.unwrap() else {
+        panic!("included")
+    };
+    let effect = scene.container.effect(&action, block);
+    // The first operator proves another slot's absence, the second leaves a node out.
+    scene.world.proxies[0].set(
+        "eth_getProof",
+        Fault::Lie(Arc::new(|_, _, mut honest| {
+            honest["storageProof"][0]["proof"] = json!([]);
+            Some(honest)
+        })),
+    );
+    scene.world.proxies[1].set(
+        "eth_getProof",
+        Fault::Lie(Arc::new(|_, _, mut honest| {
+            honest["accountProof"].as_array_mut().unwrap().pop();
+            Some(honest)
+        })),
+    );
+    let evidence = scene.evm.prover().evidence(&effect).await.unwrap();
+    assert!(matches!(QuorumSystem.verify(&effect, &evidence, &trust()), Verdict::Proven(_)));
+    let gate = scene.container.gate(scene.guard.into_word(), scene.scope).await.unwrap();
+    assert_eq!(gate.until, action.until);
+
+    // When all lie alike there is no evidence: nothing is refuted.
+    for proxy in &scene.world.proxies {
+        proxy.set(
+            "eth_getProof",
+            Fault::Lie(Arc::new(|_, _, mut honest| {
+                honest["storageProof"][0]["proof"] = json!([]);
+                Some(honest)
+            })),
+        );
+    }
+    let none = scene.evm.prover().evidence(&effect).await.unwrap_err();
+    assert_eq!(none.class, Class::Untrusted);
+}

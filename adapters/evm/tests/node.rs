@@ -1,0 +1,257 @@
+//! What only a real node shows: latency, evidence that verifies, a trip that lands and whose effect is proven.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::arithmetic_side_effects, clippy::indexing_slicing)]
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use alloy::primitives::U256;
+use portcullis_adapter::{Action, Batch, Contain, Landing, Level, Observe, Prove};
+use portcullis_evm::{
+    Evm, LocalSigner,
+    devnet::{Devnet, DevnetConfig},
+};
+use portcullis_rpc::testing::Fault;
+use portcullis_verifier::{
+    B256, BlockRef, Claim, Event, FaultKind, Observation, Status, System, TransferKind, Undecided, Verdict,
+    evm::QuorumSystem,
+};
+use support::{CHAIN, World, action, deploy_guard, names, node_available, target, trust};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+async fn first_release(batches: &mut mpsc::Receiver<Batch>) -> (Batch, Observation) {
+    loop {
+        let batch = tokio::time::timeout(Duration::from_secs(20), batches.recv()).await.unwrap().unwrap();
+        let release = batch.observations.iter().find(|o| matches!(o.event(), Event::Transfer(_))).cloned();
+        if let Some(release) = release {
+            return (batch, release);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_observed_release_is_proven_and_an_invented_one_is_refuted() {
+    if !node_available() {
+        return;
+    }
+    let world = World::start().await;
+    let evm = Evm::new(world.config()).unwrap();
+    let (feed, mut batches) = mpsc::channel(16);
+    let stop = CancellationToken::new();
+    let (observer, stopped) = (evm.observer(), stop.clone());
+    let task = tokio::spawn(async move { observer.observe(None, feed, stopped).await });
+    world.produce(1, 1).await;
+    let (_, release) = first_release(&mut batches).await;
+    assert_eq!(release.status(), Status::Included);
+    let Event::Transfer(transfer) = release.event() else { panic!("a transfer") };
+    assert_eq!(transfer.kind, TransferKind::Release);
+    assert_eq!(transfer.remote, B256::with_last_byte(7));
+    assert_eq!(transfer.amount, U256::from(1_000));
+    assert_eq!(transfer.local, B256::from(U256::from(1_000)));
+
+    let position = release.position();
+    let block = BlockRef { height: position.height, hash: position.block_hash };
+    let claim =
+        Claim::Emitted { chain: release.chain(), block, log_index: position.log_index, raw: release.raw() };
+    let prover = evm.prover();
+    let began = Instant::now();
+    let evidence = prover.evidence(&claim).await.unwrap();
+    println!("evidence in {:?}", began.elapsed());
+    let Verdict::Proven(assurance) = QuorumSystem.verify(&claim, &evidence, &trust()) else {
+        panic!("proven")
+    };
+    assert!(assurance.header.quorum.unwrap().agreeing >= 2);
+
+    let other = B256::repeat_byte(1);
+    let invented =
+        Claim::Emitted { chain: release.chain(), block, log_index: position.log_index, raw: other };
+    let evidence = prover.evidence(&invented).await.unwrap();
+    assert!(matches!(QuorumSystem.verify(&invented, &evidence, &trust()), Verdict::Refuted(..)));
+
+    let absent = Claim::NotEmitted {
+        chain: release.chain(),
+        block,
+        contract: world.emitter.into_word(),
+        topics: vec![B256::repeat_byte(9)],
+    };
+    let evidence = prover.evidence(&absent).await.unwrap();
+    assert!(matches!(QuorumSystem.verify(&absent, &evidence, &trust()), Verdict::Proven(_)));
+    stop.cancel();
+    task.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn delivery_follows_the_socket_closely() {
+    if !node_available() {
+        return;
+    }
+    let world = World::start().await;
+    let mut config = world.config();
+    // Straight to the node: the proxies are not what is measured.
+    for endpoint in &mut config.endpoints {
+        endpoint.http = world.node.http().clone();
+        endpoint.ws = Some(world.node.ws().clone());
+    }
+    let evm = Evm::new(config).unwrap();
+    let (feed, mut batches) = mpsc::channel(16);
+    let stop = CancellationToken::new();
+    let (observer, stopped) = (evm.observer(), stop.clone());
+    let task = tokio::spawn(async move { observer.observe(None, feed, stopped).await });
+    world.produce(1, 1).await;
+    first_release(&mut batches).await;
+    let mut observed: Vec<Duration> = Vec::new();
+    let mut proven: Vec<Duration> = Vec::new();
+    let prover = evm.prover();
+    for _ in 0..30 {
+        world.produce(1, 1).await;
+        let (batch, release) = first_release(&mut batches).await;
+        observed.push(batch.seen_at.elapsed());
+        let position = release.position();
+        let block = BlockRef { height: position.height, hash: position.block_hash };
+        let claim = Claim::Emitted {
+            chain: release.chain(),
+            block,
+            log_index: position.log_index,
+            raw: release.raw(),
+        };
+        let began = Instant::now();
+        prover.evidence(&claim).await.unwrap();
+        proven.push(began.elapsed());
+    }
+    observed.sort();
+    proven.sort();
+    println!("head on the socket to batch received: p50 {:?}, worst {:?}", observed[15], observed[29]);
+    println!("evidence for one log: p50 {:?}, worst {:?}", proven[15], proven[29]);
+    // A figure, not a promise: the bound only catches a wait that should not be there.
+    assert!(observed[15] < Duration::from_millis(100), "p50 {:?}", observed[15]);
+    stop.cancel();
+    task.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_trip_lands_and_its_effect_is_proven() {
+    if !node_available() {
+        return;
+    }
+    let world = World::with(DevnetConfig::new(CHAIN)).await;
+    let key = Devnet::account(1).unwrap();
+    let (guard, scope) = deploy_guard(&world.node, key.address()).await;
+    let mut config = world.config();
+    config.targets = vec![target(guard)];
+    let evm = Evm::new(config).unwrap();
+    let container = evm.container(std::sync::Arc::new(LocalSigner::from(key)));
+
+    let before = container.gate(guard.into_word(), scope).await.unwrap();
+    assert!(before.registered);
+    assert_eq!(before.level, Level::Open);
+    let action = action(guard, scope, before.time + 3_600);
+    let rehearsal = container.rehearse(&action).await.unwrap();
+    assert!(rehearsal.iter().all(|check| check.ok), "{rehearsal:?}");
+
+    container.warm().await.unwrap();
+    let record = B256::repeat_byte(6);
+    let attempts = container.sign(&action, record, 0).await.unwrap();
+    assert_eq!(attempts.len(), 1, "three operators, one nonce");
+    assert_eq!(attempts, container.sign(&action, record, 0).await.unwrap(), "the same bytes each time");
+    assert_eq!(container.landing(&attempts[0]).await.unwrap(), Landing::Pending);
+    let sent = container.broadcast(&attempts[0]).await;
+    assert_eq!(sent.replies.len(), 3);
+    assert!(sent.replies.iter().all(|reply| reply.accepted), "the second copy is known already: {sent:?}");
+
+    let landing = container.landing(&attempts[0]).await.unwrap();
+    let Landing::Included(block) = landing else { panic!("included, not {landing:?}") };
+    let effect = container.effect(&action, block);
+    let evidence = evm.prover().evidence(&effect).await.unwrap();
+    assert!(matches!(QuorumSystem.verify(&effect, &evidence, &trust()), Verdict::Proven(_)));
+
+    let asked_more = Action { until: action.until + 1, ..action.clone() };
+    let unmet = container.effect(&asked_more, block);
+    let evidence = evm.prover().evidence(&unmet).await.unwrap();
+    assert!(matches!(QuorumSystem.verify(&unmet, &evidence, &trust()), Verdict::Refuted(..)));
+
+    let after = container.gate(guard.into_word(), scope).await.unwrap();
+    assert_eq!((after.level, after.until), (Level::Closed, action.until));
+}
+
+async fn claim_of_a_release(world: &World) -> Claim {
+    world.produce(1, 2).await;
+    let log = support::true_logs(world).await.pop().unwrap();
+    Claim::Emitted {
+        chain: world.config().chain,
+        block: BlockRef { height: log.block_number.unwrap(), hash: log.block_hash.unwrap() },
+        log_index: u32::try_from(log.log_index.unwrap()).unwrap(),
+        raw: portcullis_verifier::evm::log_digest(log.address(), log.topics(), &log.data().data),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn false_receipts_are_found_named_and_asked_of_another() {
+    if !node_available() {
+        return;
+    }
+    let world = World::start().await;
+    let evm = Evm::new(world.config()).unwrap();
+    let claim = claim_of_a_release(&world).await;
+    let shortened = std::sync::Arc::new(|_: &str, _: &serde_json::Value, mut honest: serde_json::Value| {
+        honest.as_array_mut().unwrap().pop();
+        Some(honest)
+    });
+    world.proxies[0].set("eth_getBlockReceipts", Fault::Lie(shortened));
+    let evidence = evm.prover().evidence(&claim).await.unwrap();
+    assert!(matches!(QuorumSystem.verify(&claim, &evidence, &trust()), Verdict::Proven(_)));
+
+    // What the proving lane learned is told by the observer.
+    let (feed, mut batches) = mpsc::channel(16);
+    let stop = CancellationToken::new();
+    let (observer, stopped) = (evm.observer(), stop.clone());
+    let task = tokio::spawn(async move { observer.observe(None, feed, stopped).await });
+    loop {
+        let batch = tokio::time::timeout(Duration::from_secs(10), batches.recv()).await.unwrap().unwrap();
+        let named = batch.observations.iter().any(|observation| {
+            matches!(observation.event(), Event::Fault(fault)
+                if fault.operator == Some(names()[0]) && fault.kind == FaultKind::Garbage)
+        });
+        if named {
+            break;
+        }
+    }
+    stop.cancel();
+    task.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn receipts_come_one_by_one_where_a_node_gives_no_list() {
+    if !node_available() {
+        return;
+    }
+    let world = World::start().await;
+    let evm = Evm::new(world.config()).unwrap();
+    let claim = claim_of_a_release(&world).await;
+    for proxy in &world.proxies {
+        let unknown = Fault::Error { code: -32_601, message: "the method does not exist".to_owned() };
+        proxy.set("eth_getBlockReceipts", unknown);
+    }
+    let evidence = evm.prover().evidence(&claim).await.unwrap();
+    assert!(matches!(QuorumSystem.verify(&claim, &evidence, &trust()), Verdict::Proven(_)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn headers_need_a_quorum() {
+    if !node_available() {
+        return;
+    }
+    let world = World::start().await;
+    let evm = Evm::new(world.config()).unwrap();
+    let claim = claim_of_a_release(&world).await;
+    world.proxies[0].go_dark();
+    let evidence = evm.prover().evidence(&claim).await.unwrap();
+    let Verdict::Proven(assurance) = QuorumSystem.verify(&claim, &evidence, &trust()) else {
+        panic!("proven")
+    };
+    assert_eq!(assurance.header.quorum.unwrap().agreeing, 2);
+    world.proxies[1].set("eth_getBlockByNumber", Fault::Garbage);
+    let evidence = evm.prover().evidence(&claim).await.unwrap();
+    let verdict = QuorumSystem.verify(&claim, &evidence, &trust());
+    assert_eq!(verdict, Verdict::Undecided(Undecided::NoQuorum { agreeing: 1, needed: 2 }));
+}

@@ -1,0 +1,252 @@
+//! A real node, three operators in front of it, and a contract that emits what it is told to.
+#![allow(dead_code, reason = "each test program uses a part")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::arithmetic_side_effects, clippy::print_stderr)]
+
+use std::path::Path;
+
+use alloy::{
+    hex,
+    primitives::{Address, Bytes, U256, keccak256},
+    sol,
+    sol_types::{SolCall, SolValue},
+};
+use portcullis_adapter::{Action, ActionClass, Level};
+use portcullis_evm::{
+    EvmConfig,
+    config::{
+        Endpoint, EventMapping, FeeSchedule, FieldNames, Finality, GateTarget, MappingKind, Submission,
+        WatchedContract,
+    },
+    devnet::{Devnet, DevnetConfig, anvil},
+};
+use portcullis_rpc::testing::FaultProxy;
+use portcullis_verifier::{ActionId, B256, ChainId, IncidentId, OperatorId, Slug, TransferKind, Trust};
+use serde_json::json;
+
+pub(crate) const CHAIN: u64 = 73_571;
+pub(crate) const RELEASED: &str = "Released(uint32 indexed origin, uint256 indexed messageId, address indexed token, address recipient, uint256 amount)";
+
+/// Emits one log: four topics and data, as its call data says.
+const EMITTER: &str = "601b80600b6000396000f3608036038060806000376060356040356020356000358460 00a400";
+
+/// Whether tests on a real node can run; fails where they must.
+pub(crate) fn node_available() -> bool {
+    if anvil().is_some() {
+        return true;
+    }
+    assert!(
+        std::env::var("PORTCULLIS_REQUIRE_ALL").as_deref() != Ok("1"),
+        "anvil is required here and was not found"
+    );
+    eprintln!("SKIPPED: anvil was not found; run `cargo xtask setup` or set PORTCULLIS_ANVIL");
+    false
+}
+
+pub(crate) struct World {
+    pub(crate) node: Devnet,
+    pub(crate) proxies: Vec<FaultProxy>,
+    pub(crate) emitter: Address,
+    next: std::sync::atomic::AtomicU64,
+}
+
+pub(crate) fn names() -> Vec<OperatorId> {
+    ["ada", "ben", "cleo"].iter().map(|name| Slug::new(name).unwrap()).collect()
+}
+
+impl World {
+    /// A node that mines when told to, with three operators in front.
+    pub(crate) async fn start() -> Self {
+        Self::with(DevnetConfig { args: vec!["--no-mining".to_owned()], ..DevnetConfig::new(CHAIN) }).await
+    }
+
+    pub(crate) async fn with(config: DevnetConfig) -> Self {
+        let node = Devnet::start(&config).await.unwrap();
+        let mut proxies = Vec::new();
+        for _ in names() {
+            proxies.push(FaultProxy::start(node.http().clone(), node.ws().clone()).await.unwrap());
+        }
+        let code: Bytes = hex::decode(EMITTER.replace(' ', "")).unwrap().into();
+        let key = Devnet::account(0).unwrap();
+        let hash = node.send(&key, None, code).await.unwrap();
+        node.mine(1).await.unwrap();
+        let emitter = node.receipt(hash).await.unwrap().contract_address.unwrap();
+        Self { node, proxies, emitter, next: std::sync::atomic::AtomicU64::new(1) }
+    }
+
+    /// Sends one release event, without mining; gives its message id.
+    pub(crate) async fn emit(&self) -> u64 {
+        let id = self.next.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        let word = |value: u64| U256::from(value).to_be_bytes::<32>();
+        let mut data = keccak256("Released(uint32,uint256,address,address,uint256)").to_vec();
+        for value in [7, id, 0xABCD, 0xBEEF, id * 1_000] {
+            data.extend(word(value));
+        }
+        let key = Devnet::account(0).unwrap();
+        self.node.send(&key, Some(self.emitter), data.into()).await.unwrap();
+        id
+    }
+
+    pub(crate) async fn produce(&self, blocks: u64, events_each: u32) {
+        if events_each == 0 {
+            self.node.mine(blocks).await.unwrap();
+            return;
+        }
+        for _ in 0..blocks {
+            for _ in 0..events_each {
+                self.emit().await;
+            }
+            self.node.mine(1).await.unwrap();
+        }
+    }
+
+    pub(crate) fn config(&self) -> EvmConfig {
+        let endpoints = names()
+            .into_iter()
+            .zip(&self.proxies)
+            .map(|(operator, proxy)| Endpoint {
+                operator,
+                http: proxy.http_url(),
+                ws: Some(proxy.ws_url()),
+                submit: true,
+            })
+            .collect();
+        EvmConfig {
+            chain: ChainId::new(&format!("eip155:{CHAIN}")).unwrap(),
+            endpoints,
+            quorum: 2,
+            start_height: 0,
+            reorg_bound_blocks: 16,
+            silence_ms: 1_500,
+            stall_ms: 60_000,
+            poll_ms: 100,
+            lag_blocks: 5,
+            finality: Finality::Depth { safe_blocks: 2, final_blocks: 8 },
+            bloom: true,
+            contracts: vec![self.contract()],
+            targets: Vec::new(),
+            signer: None,
+            fees: FeeSchedule::default(),
+            submission: Submission::Public,
+        }
+    }
+
+    fn contract(&self) -> WatchedContract {
+        let fields = FieldNames {
+            remote: Some("origin".into()),
+            message_id: Some("messageId".into()),
+            asset: Some("token".into()),
+            amount: Some("amount".into()),
+            recipient: Some("recipient".into()),
+            ..FieldNames::default()
+        };
+        WatchedContract {
+            bridge: Slug::new("demo").unwrap(),
+            address: self.emitter.to_string(),
+            domain: "1000".to_owned(),
+            mappings: vec![EventMapping {
+                kind: MappingKind::Transfer(TransferKind::Release),
+                signature: RELEASED.to_owned(),
+                fields,
+            }],
+            ignored: Vec::new(),
+        }
+    }
+}
+
+pub(crate) fn target(address: Address) -> GateTarget {
+    GateTarget {
+        id: Slug::new("guard").unwrap(),
+        address: address.to_string(),
+        kind: portcullis_evm::config::GateKind::Guard,
+    }
+}
+
+/// Logs of the emitter as the node itself tells them.
+pub(crate) async fn true_logs(world: &World) -> Vec<alloy::rpc::types::Log> {
+    let filter = json!([{ "fromBlock": "0x0", "toBlock": "latest", "address": world.emitter }]);
+    world.node.ask("eth_getLogs", filter).await.unwrap()
+}
+
+pub(crate) fn trust() -> Trust {
+    Trust { operators: names(), quorum: 2, now: u64::MAX }
+}
+
+sol! {
+    struct Config {
+        address owner;
+        address releaser;
+        address guardian;
+        uint32 maxSeconds;
+        uint32 maxBlocks;
+        uint32 limitedTailSeconds;
+        uint32 limitedTailBlocks;
+        uint16 budgetWindowHours;
+    }
+    function grantTripper(address account, uint32 budgetSeconds) external;
+    function registerBridge(bytes32 bridge, address consumer) external;
+    function registerScope(bytes32 bridge, uint8 direction, bytes32 corridor, bytes32 asset) external returns (bytes32 scope);
+    function scopeOf(bytes32 bridge, uint8 direction, bytes32 corridor, bytes32 asset) external view returns (bytes32);
+    function seal() external;
+}
+
+/// The built guard, where it has been built.
+pub(crate) fn guard_code() -> Option<Bytes> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contracts/artifacts/evm/Guard.json");
+    let text = std::fs::read_to_string(path).ok()?;
+    let artifact: serde_json::Value = serde_json::from_str(&text).ok()?;
+    artifact.get("bytecode")?.as_str()?.parse().ok()
+}
+
+/// A sealed guard with one registered scope that `tripper` may close.
+pub(crate) async fn deploy_guard(node: &Devnet, tripper: Address) -> (Address, B256) {
+    let owner = Devnet::account(0).unwrap();
+    let config = Config {
+        owner: owner.address(),
+        releaser: Devnet::account(2).unwrap().address(),
+        guardian: Devnet::account(3).unwrap().address(),
+        maxSeconds: 86_400,
+        maxBlocks: 7_200,
+        limitedTailSeconds: 3_600,
+        limitedTailBlocks: 300,
+        budgetWindowHours: 168,
+    };
+    let mut code = guard_code().expect("contracts/artifacts/evm/Guard.json").to_vec();
+    code.extend(config.abi_encode());
+    let guard = node.deploy(&owner, code.into()).await.unwrap();
+    let bridge = keccak256("demo");
+    let any = B256::ZERO;
+    let calls = [
+        grantTripperCall { account: tripper, budgetSeconds: 172_800 }.abi_encode(),
+        registerBridgeCall { bridge, consumer: owner.address() }.abi_encode(),
+        registerScopeCall { bridge, direction: 2, corridor: any, asset: any }.abi_encode(),
+        sealCall {}.abi_encode(),
+    ];
+    for call in calls {
+        let hash = node.send(&owner, Some(guard), call.into()).await.unwrap();
+        node.receipt(hash).await.unwrap();
+    }
+    let ask = scopeOfCall { bridge, direction: 2, corridor: any, asset: any }.abi_encode();
+    let scope: Bytes = node
+        .ask("eth_call", serde_json::json!([{ "to": guard, "data": Bytes::from(ask) }, "latest"]))
+        .await
+        .unwrap();
+    (guard, B256::from_slice(&scope))
+}
+
+pub(crate) fn action(guard: Address, scope: B256, until: u64) -> Action {
+    Action {
+        id: ActionId(B256::ZERO),
+        chain: ChainId::new(&format!("eip155:{CHAIN}")).unwrap(),
+        target: guard.into_word(),
+        scope,
+        level: Level::Closed,
+        until,
+        until_height: 0,
+        incident: IncidentId(B256::repeat_byte(5)),
+        generation: 0,
+        class: ActionClass::Halt,
+        value_at_risk_micro_usd: 1_000_000,
+        reasons: vec!["a test".to_owned()],
+    }
+    .with_id()
+}
