@@ -72,6 +72,8 @@ DECLARE
     to_ms bigint := (extract(epoch FROM (month_start + interval '1 month') AT TIME ZONE 'UTC') * 1000)::bigint;
     partition_name text := 'input_log_' || to_char(month_start, 'YYYY_MM');
 BEGIN
+    -- Two groups that start at the same moment both find it missing; only one may make it.
+    PERFORM pg_advisory_xact_lock(hashtext('input_log partitions'));
     IF to_regclass(quote_ident(partition_name)) IS NOT NULL THEN
         RETURN false;
     END IF;

@@ -102,6 +102,7 @@ pub struct Cluster {
     place: Place,
     stop: CancellationToken,
     keeper: JoinHandle<()>,
+    taken_over: bool,
 }
 
 impl Cluster {
@@ -122,11 +123,18 @@ impl Cluster {
         } else {
             Some(launch(&place)?)
         };
+        let taken_over = child.is_none();
         wait_until_ready(&place, &mut child).await?;
         make_database(&place).await?;
         let stop = CancellationToken::new();
         let keeper = tokio::spawn(keep(place.clone(), child, stop.clone()));
-        Ok(Self { place, stop, keeper })
+        Ok(Self { place, stop, keeper, taken_over })
+    }
+
+    /// Whether its server was running before: then somebody else may be using it.
+    #[must_use]
+    pub fn taken_over(&self) -> bool {
+        self.taken_over
     }
 
     /// How to connect to it.
