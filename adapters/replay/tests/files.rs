@@ -47,8 +47,7 @@ fn folder(replaced: &[(&str, &str)]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let attack = format!("{{\"chain\":1,\"tx\":\"0x{:064x}\",\"log_index\":1,\"label\":\"attack\"}}\n", 5);
     let sibling = line(T0 + 7_000, 1, "release", "evms>eth", 6, "1000");
-    let tokens =
-        format!("symbol,decimals,home_chain,ethereum_token,moonbeam_token\nWBTC,8,1,{HERE},{THERE}\n");
+    let tokens = format!("symbol,decimals,home_chain,token_here,token_there\nWBTC,8,1,{HERE},{THERE}\n");
     let files = [
         ("events.jsonl.gz", events()),
         ("sibling_corridors.jsonl.gz", sibling),
@@ -144,7 +143,7 @@ fn a_log_that_is_there_twice_is_named() {
 
 #[test]
 fn each_broken_table_is_named_by_its_line() {
-    let head = "symbol,decimals,home_chain,ethereum_token,moonbeam_token\n";
+    let head = "symbol,decimals,home_chain,token_here,token_there\n";
     let token = |row: String| broken("tokens.csv", &format!("{head}{row}\n"));
     assert_eq!(token(format!("WBTC,39,1,{HERE},{THERE}")).0, 2);
     assert_eq!(token(format!("WBTC,8,10,{HERE},{THERE}")).0, 2);
