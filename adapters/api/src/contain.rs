@@ -62,7 +62,7 @@ pub enum Landing {
 /// Whether a path to a gate would work now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Readiness {
-    /// Configured name of the check: `role`, `balance`, `nonce`, `simulation`, `endpoint`.
+    /// Configured name of the check: `role`, `balance`, `fee`, `nonce`, `simulation`, `endpoint`.
     pub check: Slug,
     /// Whether it would.
     pub ok: bool,

@@ -7,7 +7,7 @@
 //! sockets down and nothing is dropped.
 //!
 //! A block is delivered when a quorum of operators stands on it *and* a quorum says the same about its logs (or
-//! its bloom excludes every watched contract). The decision record "Delivery by quorum" says why.
+//! its bloom excludes every watched contract). `docs/adr/0007-delivery-by-quorum.md` says why.
 
 mod assembler;
 mod backfill;
@@ -141,6 +141,10 @@ impl EvmObserver {
 /// # Errors
 /// `Permanent` when the cursor is empty, not contiguous, of another chain, or holds events that do not decode: a
 /// cursor that cannot be trusted must not decide what is skipped.
+#[expect(
+    clippy::result_large_err,
+    reason = "the error that all families share; made only where something failed"
+)]
 fn window(chain: ChainId, cursor: &Cursor) -> Result<VecDeque<Delivered>, AdapterError> {
     let broken =
         |what: String| AdapterError::new(chain, None, Class::Permanent, format!("the cursor {what}"));

@@ -76,7 +76,7 @@ impl EvmProver {
             }
             if agreeing >= self.network.quorum && deadline.is_none() {
                 let grace = started.elapsed().clamp(limits::GRACE_MIN, limits::GRACE_MAX);
-                deadline = Some(tokio::time::Instant::now() + grace);
+                deadline = tokio::time::Instant::now().checked_add(grace);
             }
         }
         voices

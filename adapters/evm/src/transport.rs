@@ -7,6 +7,7 @@ use std::{
 };
 
 use alloy::{
+    consensus::EMPTY_ROOT_HASH,
     eips::BlockNumberOrTag,
     primitives::{Address, Bloom, U64},
     rpc::types::{Header, Log},
@@ -18,6 +19,7 @@ use url::Url;
 
 use crate::{
     config::{Compiled, Submission},
+    decode::Decoder,
     error::{BuildError, detail},
     limits,
 };
@@ -146,6 +148,8 @@ pub(crate) struct Head {
     pub(crate) parent: B256,
     pub(crate) time: u64,
     pub(crate) bloom: Bloom,
+    /// Whether the block holds transactions.
+    pub(crate) busy: bool,
     pub(crate) base_fee: Option<u64>,
 }
 
@@ -163,8 +167,19 @@ impl Head {
             parent: header.inner.parent_hash,
             time: header.inner.timestamp,
             bloom: header.inner.logs_bloom,
+            busy: header.inner.transactions_root != EMPTY_ROOT_HASH,
             base_fee: header.inner.base_fee_per_gas,
         })
+    }
+}
+
+impl Head {
+    /// False when the block can hold no log of a watched contract.
+    ///
+    /// SECURITY: some chains leave blooms empty. An empty bloom over transactions therefore says nothing, which
+    /// costs one question where the block holds plain payments only.
+    pub(crate) fn may_concern(&self, decoder: &Decoder) -> bool {
+        (self.busy && self.bloom.is_zero()) || decoder.may_concern(&self.bloom)
     }
 }
 

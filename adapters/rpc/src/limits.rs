@@ -11,8 +11,9 @@ pub const BLOCK_REPLY_BYTES: usize = 2 << 20;
 pub const BULK_REPLY_BYTES: usize = 64 << 20;
 /// Bytes of an error body that are read at all.
 pub const ERROR_REPLY_BYTES: usize = 64 << 10;
-/// Bytes of one pushed message: a header or one log; logs of 1 MiB exist.
-pub const PUSH_BYTES: usize = 8 << 20;
+/// Bytes of one message on a push socket: a header, a log, or all logs of one block. 60 M gas buy 7.5 MB of log
+/// data, which is twice that as hex.
+pub const PUSH_BYTES: usize = 32 << 20;
 /// Bytes of a server's error text that are kept.
 pub const MESSAGE_BYTES: usize = 512;
 

@@ -97,13 +97,13 @@ impl Field {
     /// All bits of the field, in place.
     #[must_use]
     pub fn mask(self) -> U256 {
-        U256::from(FIELD_MAX) << self.shift()
+        U256::from(FIELD_MAX).wrapping_shl(self.shift())
     }
 
     /// A value in place; what does not fit is the greatest that does.
     #[must_use]
     pub fn place(self, value: u64) -> U256 {
-        U256::from(value.min(FIELD_MAX)) << self.shift()
+        U256::from(value.min(FIELD_MAX)).wrapping_shl(self.shift())
     }
 }
 
@@ -135,7 +135,7 @@ impl ScopeWord {
     /// Reads a field.
     #[must_use]
     pub fn get(self, field: Field) -> u64 {
-        ((self.0 & field.mask()) >> field.shift()).saturating_to()
+        (self.0 & field.mask()).wrapping_shr(field.shift()).saturating_to()
     }
 }
 

@@ -14,7 +14,7 @@ use super::{EvmContainer, fees, guard};
 use crate::{
     error::{chain_of, detail},
     limits,
-    transport::chain_number,
+    transport::{At, chain_number, head},
 };
 
 use guard::IBreaker;
@@ -38,7 +38,7 @@ pub(super) async fn rehearse(
     let account = container.account();
     let mut checks = Checks(Vec::new());
     let submit = &container.network.submit;
-    let numbers = join_all(submit.iter().map(|client| chain_number(client))).await;
+    let numbers = join_all(submit.iter().map(chain_number)).await;
     for (client, number) in submit.iter().zip(numbers) {
         let (ok, text) = match number {
             Ok(number) if number == container.compiled.chain_number => (true, "answers".to_owned()),
@@ -52,6 +52,7 @@ pub(super) async fn rehearse(
     };
     role(&client, gate, account, &mut checks).await;
     balance(container, &client, action, account, &mut checks).await;
+    fee(container, &client, action, &mut checks).await;
     simulation(container, &client, gate, action, &mut checks).await;
     match portcullis_adapter::Contain::warm(container).await {
         Ok(()) => checks.add("nonce", true, "operators report the key's nonce"),
@@ -125,6 +126,20 @@ async fn balance(
             checks.add("balance", have >= needed, &text);
         }
         Err(error) => checks.add("balance", false, &chain_of(&error)),
+    }
+}
+
+/// Whether the first offer would be taken now, and would still be after the base fee doubled (six full blocks).
+async fn fee(container: &EvmContainer, client: &Client, action: &Action, checks: &mut Checks) {
+    let offer = fees::offer(&container.compiled.config.fees, action.value_at_risk_micro_usd, 0);
+    match head(client, At::Latest).await {
+        Ok(Some(head)) => {
+            let base = u128::from(head.base_fee.unwrap_or(0));
+            let text = format!("the base fee is {base} wei; the first offer is {} wei", offer.fee_wei);
+            checks.add("fee", offer.fee_wei >= base.saturating_mul(2).saturating_add(offer.tip_wei), &text);
+        }
+        Ok(None) => checks.add("fee", false, "the node knows no latest block"),
+        Err(error) => checks.add("fee", false, &chain_of(&error)),
     }
 }
 

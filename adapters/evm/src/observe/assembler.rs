@@ -254,7 +254,7 @@ impl Assembler {
             self.hinted.pop_first();
         }
         self.hinted.insert(block.hash, block.height);
-        let denied = |head: &Head| !self.compiled.decoder.may_concern(&head.bloom);
+        let denied = |head: &Head| !head.may_concern(&self.compiled.decoder);
         if !self.bloom || !self.tree.known(&block.hash).is_some_and(denied) {
             return;
         }
@@ -290,3 +290,8 @@ impl Assembler {
         self.fetch_missing();
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::arithmetic_side_effects)]
+#[path = "assembler_tests.rs"]
+mod tests;

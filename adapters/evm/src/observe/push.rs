@@ -261,7 +261,7 @@ impl Watcher {
     async fn take_head(&self, session: &mut Session, header: &Header, at: Instant) -> Result<(), End> {
         let head = Head::check(header)?;
         session.last = Some(head.block);
-        let concerns = !self.compiled.config.bloom || self.compiled.decoder.may_concern(&head.bloom);
+        let concerns = !self.compiled.config.bloom || head.may_concern(&self.compiled.decoder);
         let block = head.block;
         let asked = concerns && !self.compiled.decoder.contracts.is_empty();
         // The question leaves before the head is reported: its answer is what everything waits for.

@@ -350,5 +350,6 @@ impl Tree {
 }
 
 #[cfg(test)]
+#[allow(clippy::arithmetic_side_effects)]
 #[path = "tree_tests.rs"]
 mod tests;

@@ -9,7 +9,7 @@ fn name(branch: u8, height: u64) -> BlockRef {
 }
 
 fn head(block: BlockRef, parent: B256) -> Head {
-    Head { block, parent, time: block.height * 12, bloom: Bloom::ZERO, base_fee: None }
+    Head { block, parent, time: block.height * 12, bloom: Bloom::ZERO, busy: false, base_fee: None }
 }
 
 /// A tree with three operators of whom two must agree, standing on blocks 10 and 11 of branch 0.

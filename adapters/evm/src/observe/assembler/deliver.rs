@@ -89,7 +89,7 @@ impl Assembler {
             return Some(nothing());
         }
         if self.bloom
-            && !self.compiled.decoder.may_concern(&head.bloom)
+            && !head.may_concern(&self.compiled.decoder)
             && !self.hinted.contains_key(&head.block.hash)
         {
             return Some(nothing());
