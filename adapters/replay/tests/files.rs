@@ -4,8 +4,11 @@
 use std::{fs, io::Write, path::Path};
 
 use flate2::{Compression, write::GzEncoder};
+use portcullis_adapter::{Batch, Class, Cursor, Observe, conformance::ledger::Ledger};
 use portcullis_core::input::Body;
-use portcullis_replay::{BacktestOptions, Dataset, DatasetError, backtest};
+use portcullis_replay::{BacktestOptions, Dataset, DatasetError, RecordedChain, backtest};
+use portcullis_verifier::{B256, ChainId, Event};
+use tokio_util::sync::CancellationToken;
 
 const HERE: &str = "0x2260fac5e5542a773aa44fbcfedf7c193bc2c599";
 const THERE: &str = "0x1dc78acda13a8bc4408b207c9e48cdbc096d95e0";
@@ -183,4 +186,62 @@ fn a_file_that_is_missing_or_cut_off_is_an_error() {
         matches!(Dataset::load(cut.path()), Err(DatasetError::Io { .. })),
         "half an archive is no archive"
     );
+}
+
+/// What an observer delivers from a cursor on, up to so many batches.
+async fn observed(chain: &RecordedChain, from: Option<Cursor>, most: usize) -> Vec<Batch> {
+    let (feed, mut batches) = tokio::sync::mpsc::channel(1);
+    let stop = CancellationToken::new();
+    let (watched, stopped) = (chain.clone(), stop.clone());
+    let observing = tokio::spawn(async move { watched.observe(from, feed, stopped).await });
+    let mut taken = Vec::new();
+    while taken.len() < most {
+        taken.push(batches.recv().await.unwrap());
+    }
+    stop.cancel();
+    observing.await.unwrap().unwrap();
+    taken
+}
+
+#[tokio::test]
+async fn a_recorded_chain_is_observed_without_loss_across_a_restart() {
+    let folder = folder(&[]);
+    let dataset = Dataset::load(folder.path()).unwrap();
+    let id = ChainId::new("eip155:1").unwrap();
+    let chain = RecordedChain::new(&dataset, id).unwrap();
+    let recorded: Vec<_> = dataset.scored.iter().filter(|s| s.chain == id).map(|s| s.event).collect();
+    let heights = dataset.inputs.iter().filter_map(|input| match &input.body {
+        Body::Progress(progress) if progress.chain == id => Some(progress.height),
+        _ => None,
+    });
+    let mut heights: Vec<u64> = heights.collect();
+    heights.dedup();
+    let all = observed(&chain, None, heights.len()).await;
+    for cut in 1..all.len() {
+        let mut ledger = Ledger::default();
+        all[..cut].iter().for_each(|batch| ledger.take(batch));
+        let rest = observed(&chain, all[cut - 1].cursor.clone(), all.len() - cut).await;
+        rest.iter().for_each(|batch| ledger.take(batch));
+        assert_eq!(ledger.violations(), <[String; 0]>::default());
+        let delivered = all[..cut].iter().chain(&rest).flat_map(|batch| &batch.observations);
+        assert!(delivered.clone().all(|seen| matches!(seen.event(), Event::Transfer(_))));
+        assert_eq!(delivered.map(|seen| seen.id()).collect::<Vec<_>>(), recorded, "cut after {cut}");
+    }
+    assert!(RecordedChain::new(&dataset, ChainId::new("eip155:10").unwrap()).is_none());
+}
+
+#[tokio::test]
+async fn a_recorded_chain_refuses_a_cursor_that_is_not_its_own() {
+    let folder = folder(&[]);
+    let dataset = Dataset::load(folder.path()).unwrap();
+    let chain = RecordedChain::new(&dataset, ChainId::new("eip155:1").unwrap()).unwrap();
+    let good = observed(&chain, None, 1).await[0].cursor.clone().unwrap();
+    let mut elsewhere = good.clone();
+    elsewhere.recent[0].hash = B256::ZERO;
+    let other = Cursor { chain: ChainId::new("eip155:1284").unwrap(), ..good.clone() };
+    for bad in [elsewhere, other, Cursor { recent: Vec::new(), ..good }] {
+        let (feed, _batches) = tokio::sync::mpsc::channel(1);
+        let error = chain.observe(Some(bad), feed, CancellationToken::new()).await.unwrap_err();
+        assert_eq!(error.class, Class::Permanent, "{error}");
+    }
 }
