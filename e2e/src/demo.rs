@@ -129,7 +129,7 @@ async fn live(world: &World, service: &Service, screen: &mut Screen) -> Result<F
                 facts.chronicle.add(seen);
             }
             line = told.recv() => match line {
-                Ok(line) => teller.line(screen, world, &line),
+                Ok(line) => teller.line(screen, &line),
                 Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => eyre::bail!("the service's log ended"),
             },

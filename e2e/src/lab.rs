@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alloy::primitives::B256;
-use eyre::{Result, WrapErr, eyre};
-use futures::future::try_join_all;
+use eyre::{Result, WrapErr};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -29,6 +28,11 @@ pub const OPERATORS: [&str; 3] = ["alpha", "beta", "gamma"];
 const CHAIN_IDS: [(Domain, u64); 2] = [(Domain::Ethereum, 7_100_001), (Domain::Moonbeam, 7_101_284)];
 /// The chains begin so long before the first event, in seconds: room for set-up.
 const SETUP_ROOM_SECS: u64 = 900;
+
+/// Where in the block time of the first chain the second's blocks should come.
+const PHASES: std::ops::Range<f64> = 0.35..0.75;
+/// How often that is tried; a machine that is too busy for it gets what comes.
+const PHASE_TRIES: u32 = 8;
 
 /// What a world is made of.
 #[derive(Debug, Clone)]
@@ -120,13 +124,17 @@ impl World {
         // The past ends now: what is live will be sent with the present time.
         let zero =
             clock::now_secs().saturating_add_signed(setup.factor.secs(scenario.lead_secs).round() as i64);
-        let sides = try_join_all(
-            CHAIN_IDS
-                .map(|(domain, id)| raise(&dir, domain, id, &scenario, &crew, &cast, (zero, setup.factor))),
-        )
-        .await?;
-        let [ethereum, moonbeam] =
-            <[Side; 2]>::try_from(sides).map_err(|_sides| eyre!("two chains were asked for"))?;
+        let [ethereum, moonbeam] = CHAIN_IDS.map(|(domain, id)| Ground::new(&dir, domain, id));
+        let when = (zero, setup.factor);
+        let (first, second) = tokio::try_join!(
+            ethereum.lay(&scenario, &crew, &cast, when),
+            moonbeam.lay(&scenario, &crew, &cast, when)
+        )?;
+        let pace = setup.factor.block_time();
+        let (node, heads) = ethereum.wake(pace).await?;
+        let ethereum = Side::raise(node, heads, first).await?;
+        let (node, heads) = moonbeam.wake_between(pace, &ethereum).await?;
+        let moonbeam = Side::raise(node, heads, second).await?;
         Ok(Self { dir, scenario, crew, cast, factor: setup.factor, ethereum, moonbeam, _folder: folder })
     }
 
@@ -254,33 +262,91 @@ impl Outcome {
     }
 }
 
-/// Raises one chain.
-async fn raise(
-    dir: &Path,
+/// Where a chain lies while it has no node.
+struct Ground {
     domain: Domain,
     chain_id: u64,
-    scenario: &Scenario,
-    crew: &Crew,
-    cast: &Cast,
-    when: (u64, Factor),
-) -> Result<Side> {
-    let place = |what: &str| dir.join(format!("{}.{what}", domain.name().to_lowercase()));
-    let (state, log) = (place("state.json"), place("node.log"));
-    let genesis = history::second(when.0, history::begins(scenario), when.1) - SETUP_ROOM_SECS;
-    let mason = Node::start(chain_id, &state, &log, Mining::ByHand { genesis }).await?;
-    for key in cast.attackers.values() {
-        mason.rpc.fund(key.address()).await?;
+    state: PathBuf,
+    log: PathBuf,
+}
+
+impl Ground {
+    fn new(dir: &Path, domain: Domain, chain_id: u64) -> Self {
+        let place = |what: &str| dir.join(format!("{}.{what}", domain.name().to_lowercase()));
+        Self { domain, chain_id, state: place("state.json"), log: place("node.log") }
     }
-    let deployed = deploy(&mason.rpc, domain, scenario, crew, &cast.senders, when.1).await?;
-    history::lay(&mason.rpc, &deployed, scenario, crew, &cast.senders, when).await?;
-    mason.rest().await?;
-    let node = Node::start(chain_id, &state, &log, Mining::Every(when.1.block_time())).await?;
-    let heads = Heads::follow(&node).await?;
-    let mut operators = Vec::new();
-    for name in OPERATORS {
-        operators.push(Proxy::start(name, &node).await?);
+
+    /// Lays down everything before the present, on a node that mines by hand.
+    async fn lay(
+        &self,
+        scenario: &Scenario,
+        crew: &Crew,
+        cast: &Cast,
+        when: (u64, Factor),
+    ) -> Result<Deployed> {
+        let genesis = history::second(when.0, history::begins(scenario), when.1) - SETUP_ROOM_SECS;
+        let node = Node::start(self.chain_id, &self.state, &self.log, Mining::ByHand { genesis }).await?;
+        for key in cast.attackers.values() {
+            node.rpc.fund(key.address()).await?;
+        }
+        let deployed = deploy(&node.rpc, self.domain, scenario, crew, &cast.senders, when.1).await?;
+        history::lay(&node.rpc, &deployed, scenario, crew, &cast.senders, when).await?;
+        node.rest().await?;
+        Ok(deployed)
     }
-    Ok(Side { node, heads, operators, deployed })
+
+    /// From here on blocks come at their own pace.
+    async fn wake(&self, pace: Duration) -> Result<(Node, Heads)> {
+        let node = Node::start(self.chain_id, &self.state, &self.log, Mining::Every(pace)).await?;
+        let heads = Heads::follow(&node).await?;
+        Ok((node, heads))
+    }
+
+    /// As [`Ground::wake`], with blocks about half a block time after those of another chain.
+    ///
+    /// Block times are divided by the factor of the play, the service's work is not: ten milliseconds beside blocks of
+    /// 200 look like most of a second beside blocks of twelve. Whether the other chain's block happens to fall into
+    /// them would be decided by that alone.
+    async fn wake_between(&self, pace: Duration, other: &Side) -> Result<(Node, Heads)> {
+        let mut tries = PHASE_TRIES;
+        loop {
+            let (node, heads) = self.wake(pace).await?;
+            let phase = phase(&other.heads, &heads, pace).await?;
+            tries -= 1;
+            if PHASES.contains(&phase) || tries == 0 {
+                return Ok((node, heads));
+            }
+            drop((node, heads));
+            // Starting later by what is missing moves the next node's blocks by the same.
+            tokio::time::sleep(pace.mul_f64((1.5 - phase).rem_euclid(1.0))).await;
+        }
+    }
+}
+
+/// How far into a block time of one chain the other's block comes, from 0 to 1.
+async fn phase(one: &Heads, other: &Heads, pace: Duration) -> Result<f64> {
+    let (mut one, mut other) = (one.latest.clone(), other.latest.clone());
+    // The first interval of a node includes its start.
+    Heads::next(&mut other).await?;
+    let second = Heads::next(&mut other).await?;
+    let first = Heads::next(&mut one).await?;
+    let apart = if second.seen > first.seen {
+        second.seen.duration_since(first.seen).as_secs_f64()
+    } else {
+        -first.seen.duration_since(second.seen).as_secs_f64()
+    };
+    Ok((apart / pace.as_secs_f64()).rem_euclid(1.0))
+}
+
+impl Side {
+    /// Puts the operators' endpoints in front of a node.
+    async fn raise(node: Node, heads: Heads, deployed: Deployed) -> Result<Self> {
+        let mut operators = Vec::new();
+        for name in OPERATORS {
+            operators.push(Proxy::start(name, &node).await?);
+        }
+        Ok(Self { node, heads, operators, deployed })
+    }
 }
 
 /// Writes the encrypted key file of an account and the file with its password, as the service reads them.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use alloy::primitives::Address;
+use alloy::primitives::{Address, B256};
 use eyre::{Result, WrapErr, bail, eyre};
 use rustix::process::Signal;
 use serde_json::Value;
@@ -120,6 +120,17 @@ impl Service {
     /// When it does not answer with JSON.
     pub async fn get(&self, path: &str) -> Result<Value> {
         get_json(&format!("{}{path}", self.api)).await
+    }
+
+    /// Everything that the service has on record of an incident.
+    ///
+    /// # Errors
+    /// When it does not answer, or knows no such incident.
+    pub async fn incident(&self, id: B256) -> Result<Value> {
+        let said = self.get(&format!("/api/v1/incidents/{id}")).await?;
+        // One record per log that knows the incident; one replica runs here.
+        let one = if let Value::Array(many) = said { many.into_iter().next() } else { Some(said) };
+        one.ok_or_else(|| eyre!("the service knows no incident {id}"))
     }
 
     /// `kill -9`. Its private database goes on without it, as it would on a real machine: the next life has to cope.

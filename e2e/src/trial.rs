@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use alloy::primitives::{B256, keccak256};
+use alloy::primitives::{B256, U256, keccak256};
 use alloy::sol_types::SolEvent;
 use eyre::{Result, bail};
 use serde_json::Value;
@@ -58,8 +58,14 @@ impl Trial {
     pub async fn first_false_release(&self) -> Result<Head> {
         let mut heads = self.world.ethereum.heads.latest.clone();
         let released = keccak256(b"Released(uint32,uint256,address,address,uint256)");
-        let attackers: BTreeSet<_> =
-            self.world.scenario.live.iter().filter(|t| t.actor != Actor::Honest).collect_ids();
+        let attackers: BTreeSet<B256> = self
+            .world
+            .scenario
+            .live
+            .iter()
+            .filter(|transfer| transfer.actor != Actor::Honest)
+            .map(|transfer| B256::from(U256::from(transfer.message_id)))
+            .collect();
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {
             let head = tokio::time::timeout(PATIENCE, Heads::next(&mut heads)).await??;
@@ -131,10 +137,9 @@ impl Trial {
     /// # Errors
     /// When that does not come within [`PATIENCE`].
     pub async fn settled(&self, incident: B256) -> Result<Value> {
-        let path = format!("/api/v1/incidents/{incident}");
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let said = self.service.get(&path).await;
+            let said = self.service.incident(incident).await;
             if let Ok(books) = &said
                 && crate::demo::facts::settled(books)
             {
@@ -207,15 +212,4 @@ fn standing(observed: &[Observed], (chain, block, index): &(String, B256, i64)) 
         .filter(|one| one.chain == *chain && one.block == *block && one.log_index == *index)
         .map(|one| if one.status == "retracted" { -1 } else { 1 })
         .sum()
-}
-
-/// Message ids as topics.
-trait CollectIds {
-    fn collect_ids(self) -> BTreeSet<B256>;
-}
-
-impl<'a, I: Iterator<Item = &'a scenario::Transfer>> CollectIds for I {
-    fn collect_ids(self) -> BTreeSet<B256> {
-        self.map(|transfer| B256::from(alloy::primitives::U256::from(transfer.message_id))).collect()
-    }
 }

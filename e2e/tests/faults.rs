@@ -128,29 +128,28 @@ async fn a_reorganisation_that_removes_the_release_retracts_the_incident() {
     let head = trial.first_false_release().await.unwrap();
     play.stop();
     play.finish().await.unwrap();
-    let incident = incident_in(&trial, "open").await;
+    let incident = incident_where(&trial, |incident| incident["class"] == "halt").await;
     let rpc = &trial.world.ethereum.node.rpc;
     let depth = rpc.head().await.unwrap().number - head.height + 1;
     let _done: Value = rpc.call("anvil_reorg", json!([depth, []])).await.unwrap();
-    let retracted = incident_in(&trial, "retracted").await;
-    assert_eq!(incident, retracted);
+    incident_where(&trial, |found| found["id"] == incident["id"] && found["state"] == "retracted").await;
     trial.nothing_lost().await.unwrap();
     for side in trial.world.sides() {
         assert!(!side.closed().await.unwrap());
     }
 }
 
-/// Waits for an incident in this state that would halt, or would have.
-async fn incident_in(trial: &Trial, state: &str) -> String {
+/// Waits for an incident of the service's list.
+async fn incident_where(trial: &Trial, wanted: impl Fn(&Value) -> bool) -> Value {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let page = trial.service.get("/api/v1/incidents").await.unwrap();
-        let found =
-            page["incidents"].as_array().into_iter().flatten().find(|incident| incident["state"] == state);
-        if let Some(incident) = found {
-            return incident["id"].as_str().unwrap().to_owned();
+        if let Some(found) =
+            page["incidents"].as_array().into_iter().flatten().find(|incident| wanted(incident))
+        {
+            return found.clone();
         }
-        assert!(Instant::now() < deadline, "no incident is {state}: {page}\n{}", trial.service.told.tail(30));
+        assert!(Instant::now() < deadline, "not there: {page}\n{}", trial.service.told.tail(30));
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

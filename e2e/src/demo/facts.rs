@@ -234,10 +234,9 @@ pub fn is_effect(detail: &str) -> bool {
 
 /// The service's own record of an incident, once both its gates are settled or it had its time.
 async fn read_books(service: &Service, incident: B256) -> Result<Value> {
-    let path = format!("/api/v1/incidents/{incident}");
     let deadline = std::time::Instant::now() + BOOKS_PATIENCE;
     loop {
-        match service.get(&path).await {
+        match service.incident(incident).await {
             Ok(books) if settled(&books) || std::time::Instant::now() > deadline => return Ok(books),
             Err(error) if std::time::Instant::now() > deadline => return Err(error),
             _not_yet => tokio::time::sleep(Duration::from_millis(100)).await,

@@ -12,6 +12,8 @@ use crate::screen::{Screen, Tone, dollars};
 use crate::timeline::{Line, Step};
 use crate::watch::{Seen, amount, trips};
 
+/// Refusals are told together for so long, microseconds.
+const CROWD_US: i64 = 3_000_000;
 /// Longest detail of the service that is shown in a line.
 const DETAIL: usize = 150;
 
@@ -41,13 +43,14 @@ pub(super) fn world(screen: &Screen, world: &World, took: Duration) {
 pub(super) struct Teller {
     names: BTreeMap<String, Domain>,
     first_loss: bool,
-    steps: BTreeMap<(Step, String), u32>,
+    /// Refusals that were not told yet, since when, and up to which block.
+    crowd: Option<(i64, u64, Tally)>,
 }
 
 impl Teller {
     pub(super) fn new(world: &World) -> Self {
         let names = world.sides().into_iter().map(|side| (side.caip2(), side.deployed.domain)).collect();
-        Self { names, first_loss: false, steps: BTreeMap::new() }
+        Self { names, first_loss: false, crowd: None }
     }
 
     /// What somebody sent.
@@ -121,11 +124,7 @@ impl Teller {
             let text = format!("block {}: {}", seen.head.height, taken.text("false releases take"));
             screen.event(at_us, Some(seen.side), "ATTACK", Tone::Bad, text);
         }
-        if refused.count > 0 {
-            let text =
-                format!("block {}: {}", seen.head.height, refused.text("false releases refused, worth"));
-            screen.event(at_us, Some(seen.side), "refused", Tone::Good, text);
-        }
+        self.refused(screen, seen, refused);
         if waits > 0 {
             let text = format!(
                 "block {}: {waits} honest calls find the gate closed and have to wait",
@@ -135,12 +134,45 @@ impl Teller {
         }
     }
 
+    /// A crowd that is refused is told once in a while, the first of it at once.
+    fn refused(&mut self, screen: &Screen, seen: &Seen, refused: Tally) {
+        if seen.side != Domain::Ethereum {
+            return;
+        }
+        let at_us = seen.head.seen_us;
+        let tell = |since: u64, tally: &Tally| {
+            let blocks = if since == seen.head.height {
+                format!("block {since}")
+            } else {
+                format!("blocks {since}–{}", seen.head.height)
+            };
+            let text = format!("{blocks}: {}", tally.text("false releases refused, worth"));
+            screen.event(at_us, Some(seen.side), "refused", Tone::Good, text);
+        };
+        match &mut self.crowd {
+            None if refused.count == 0 => {}
+            None => {
+                tell(seen.head.height, &refused);
+                self.crowd = Some((at_us, seen.head.height + 1, Tally::default()));
+            }
+            Some((since_us, since, tally)) => {
+                tally.merge(refused);
+                if at_us - *since_us >= CROWD_US {
+                    if tally.count > 0 {
+                        tell(*since, tally);
+                        (*since_us, *since, *tally) = (at_us, seen.head.height + 1, Tally::default());
+                    } else {
+                        self.crowd = None;
+                    }
+                }
+            }
+        }
+    }
+
     /// What the service says.
-    pub(super) fn line(&mut self, screen: &Screen, _world: &World, line: &Line) {
+    pub(super) fn line(&self, screen: &Screen, line: &Line) {
         let Some(step) = line.step else { return };
         let chain = line.field("chain");
-        let told = self.steps.entry((step, chain.clone())).or_insert(0);
-        *told += 1;
         let mut detail = line.detail();
         if detail.chars().count() > DETAIL {
             detail = detail.chars().take(DETAIL).collect::<String>() + "…";
@@ -168,6 +200,14 @@ impl Tally {
         };
         let what = format!("{}{from}", sum(world, &[transfer]));
         *self.what.entry(what).or_default() += 1;
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.count += other.count;
+        self.value += other.value;
+        for (what, times) in other.what {
+            *self.what.entry(what).or_default() += times;
+        }
     }
 
     fn text(&self, what: &str) -> String {
