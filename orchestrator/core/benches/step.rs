@@ -35,7 +35,8 @@ fn transfers(pairs: u64) -> Vec<Input> {
     let mut inputs = Vec::new();
     let mut feed = |kind, token, from: u64, time: u64| {
         for n in 0..pairs {
-            let movement = Move::new(kind, n, token, usd(10 + n % 100), time + n / 100 * 12).log((n % 100) as u32).to(n);
+            let movement =
+                Move::new(kind, n, token, usd(10 + n % 100), time + n / 100 * 12).log((n % 100) as u32).to(n);
             let _ = from;
             inputs.push(at(movement.time, Body::Observed(movement.observation())));
             if n % 100 == 99 {
@@ -117,7 +118,8 @@ fn memory(_: &mut Criterion) {
             let id = part * 100_000 + n;
             let time = T0 + id / 100 * 12;
             let lock = Move::new(TransferKind::Lock, id, USD_HOME, usd(10), time).log((id % 100) as u32);
-            let mint = Move::new(TransferKind::Mint, id, USD_AWAY, usd(10), time + FINALITY).log((id % 100) as u32);
+            let mint =
+                Move::new(TransferKind::Mint, id, USD_AWAY, usd(10), time + FINALITY).log((id % 100) as u32);
             for movement in [lock, mint] {
                 let input = at(movement.time, Body::Observed(movement.observation()));
                 let started = Instant::now();

@@ -95,8 +95,6 @@ pub(crate) struct Order<'a> {
     pub(crate) incident: IncidentId,
     pub(crate) value_at_risk: u64,
     pub(crate) reasons: &'a [String],
-    /// False when a person commands: modes bind automation, not people.
-    pub(crate) bound_by_mode: bool,
 }
 
 /// What to do at one target.
@@ -110,31 +108,55 @@ pub(crate) enum Step {
     Withhold(Action, &'static str),
 }
 
+/// One thing that may be wanted of one target.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Want<'a> {
+    pub(crate) target: &'a Target,
+    pub(crate) gate: &'a Gate,
+    pub(crate) class: ActionClass,
+    pub(crate) expiry_secs: u64,
+    pub(crate) now: Now,
+    /// False when a person commands: modes bind automation, not people.
+    pub(crate) bound_by_mode: bool,
+}
+
+impl Want<'_> {
+    fn mode(&self) -> Mode {
+        self.gate.mode.unwrap_or(self.target.mode)
+    }
+
+    /// True when it may be done, false when it may only be said.
+    fn is_allowed(&self) -> bool {
+        !self.bound_by_mode || self.class <= allowed(self.mode())
+    }
+
+    fn secs(&self) -> u64 {
+        self.expiry_secs.min(self.target.max_secs)
+    }
+
+    /// True when nothing is left to ask. While more than half of a closure is left, it is not asked for again: an
+    /// attack of a thousand events would otherwise be a thousand transactions.
+    pub(crate) fn is_covered(&self) -> bool {
+        let allowed = self.is_allowed();
+        // What was asked for less (a short hold) is made as long as the stronger class wants.
+        let said = if allowed { self.gate.asked } else { self.gate.proposed };
+        let rises = said.is_some_and(|asked| asked.until > self.now.time && asked.class < self.class);
+        let left = if rises { self.secs() } else { self.secs().checked_div(2).unwrap_or(0) };
+        let enough = self.now.time.saturating_add(left);
+        self.gate.covers(level_of(self.class), enough, self.now.time, allowed)
+    }
+}
+
 /// Plans one target for one class.
 ///
 /// `until` is the chain's time plus the playbook's expiry, never more than the target grants at once and never
-/// less than what was asked before. While more than half of a closure is left, it is not asked for again: an
-/// attack of a thousand events would otherwise be a thousand transactions.
-pub(crate) fn step(
-    target: &Target,
-    gate: &Gate,
-    class: ActionClass,
-    expiry_secs: u64,
-    now: Now,
-    order: &Order<'_>,
-) -> Step {
-    let secs = expiry_secs.min(target.max_secs);
-    let level = level_of(class);
-    let mode = gate.mode.unwrap_or(target.mode);
-    let automatic = !order.bound_by_mode || class <= allowed(mode);
-    // What was asked for less (a short hold) is made as long as the stronger class wants.
-    let said = if automatic { gate.asked } else { gate.proposed };
-    let rises = said.is_some_and(|asked| asked.until > now.time && asked.class < class);
-    let left = if rises { secs } else { secs.checked_div(2).unwrap_or(0) };
-    let enough = now.time.saturating_add(left);
-    if gate.covers(level, enough, now.time, automatic) {
+/// less than what was asked before.
+pub(crate) fn step(want: &Want<'_>, order: &Order<'_>) -> Step {
+    if want.is_covered() {
         return Step::Covered;
     }
+    let Want { target, gate, class, now, .. } = *want;
+    let (secs, level) = (want.secs(), level_of(class));
     let previous = gate.asked.filter(|a| a.level >= level && a.generation == gate.generation());
     let until = now.time.saturating_add(secs).max(previous.map_or(0, |a| a.until));
     let blocks = until.saturating_sub(now.time).div_ceil(target.block_secs.max(1));
@@ -154,10 +176,10 @@ pub(crate) fn step(
         reasons: order.reasons.to_vec(),
     }
     .with_id();
-    if automatic {
+    if want.is_allowed() {
         return Step::Act(action);
     }
-    let why = match mode {
+    let why = match want.mode() {
         Mode::Observe => "the target's mode is observe: watched and recorded only",
         Mode::Shadow => "the target's mode is shadow: decided and simulated only",
         Mode::Advise => "the target's mode is advise: proposed to people",

@@ -120,6 +120,24 @@ fn modes_decide_what_is_done_and_what_is_only_said() {
 }
 
 #[test]
+fn a_hold_in_place_of_a_halt_is_renewed_on_its_own() {
+    let mut run = scene_with(|config| {
+        config.targets.truncate(1);
+        config.targets[0].mode = Mode::Hold;
+    });
+    strike(&mut run, 0, NOW + 12);
+    run.prove_all();
+    let hold = actions(&run)[0].clone();
+    // The halt that was held back would still last; the hold in its place is nearly over.
+    let late = hold.until - 60;
+    assert!(late < NOW + EXPIRY);
+    run.until(late);
+    strike(&mut run, 1, late);
+    let renewed = actions(&run).last().map(|a| (*a).clone()).unwrap();
+    assert!(renewed.class == ActionClass::Hold && renewed.until > hold.until);
+}
+
+#[test]
 fn a_raised_mode_does_what_was_held_back_but_not_for_old_stories() {
     let mut run = scene_with(|config| config.targets.iter_mut().for_each(|t| t.mode = Mode::Observe));
     strike(&mut run, 0, NOW + 12);

@@ -14,7 +14,7 @@ use crate::{
     limits,
     money::usd,
     names::Names,
-    plan::{self, Now, Order, Step},
+    plan::{self, Now, Order, Step, Want},
     policy::{self, Choice},
     signals::{SignalKey, Stored, Subject},
 };
@@ -155,13 +155,30 @@ impl Engine {
         if !(rises || incident.fresh) {
             return;
         }
-        let reasons = self.reasons(incident, &playbook);
-        let value = self.signals.value(incident);
         if let Some(incident) = self.signals.incidents.get_mut(&id) {
             incident.fresh = false;
             incident.acted = incident.acted.max(Some(playbook.class));
         }
-        self.run_playbook(id, &playbook, value, &reasons, effects);
+        self.run_playbook(id, &playbook, effects);
+    }
+
+    /// What a playbook wants of every target that it covers. Where a target's mode allows less, the strongest
+    /// playbook that it does allow is wanted beside it, and runs out and is renewed on its own.
+    fn wants(&self, playbook: &Playbook) -> Vec<Want<'_>> {
+        let mut wants = Vec::new();
+        for target in self.config.targets.iter().filter(|target| plan::applies(playbook, target)) {
+            let Some(gate) = self.gates.get(&target.id) else { continue };
+            let (now, mode) = (self.now_at(target), self.mode_of(target));
+            let want =
+                |class, expiry_secs| Want { target, gate, class, expiry_secs, now, bound_by_mode: true };
+            wants.push(want(playbook.class, playbook.expiry_secs));
+            if playbook.class > plan::allowed(mode)
+                && let Some(weaker) = plan::weaker(&self.config.playbooks, target, mode, playbook.class)
+            {
+                wants.push(want(weaker.class, weaker.expiry_secs));
+            }
+        }
+        wants
     }
 
     fn reasons(&self, incident: &Incident, playbook: &Playbook) -> Vec<String> {
@@ -178,44 +195,27 @@ impl Engine {
         reasons
     }
 
-    fn run_playbook(
-        &mut self,
-        id: IncidentId,
-        playbook: &Playbook,
-        value: u64,
-        reasons: &[String],
-        effects: &mut Effects,
-    ) {
+    fn run_playbook(&mut self, id: IncidentId, playbook: &Playbook, effects: &mut Effects) {
+        let wants = self.wants(playbook);
+        // The thousandth signal of an attack wants what the first one got: nothing more is worked out for it.
+        if wants.iter().all(Want::is_covered) {
+            return;
+        }
+        let Some(incident) = self.signals.incidents.get(&id) else { return };
+        let reasons = self.reasons(incident, playbook);
+        let value = self.signals.value(incident);
         let (mut actions, mut withheld) = (Vec::new(), Vec::new());
-        for target in &self.config.targets {
-            if !plan::applies(playbook, target) {
-                continue;
-            }
-            let now = self.now_at(target);
-            let order = Order {
-                incident: id,
-                value_at_risk: self.at_risk(target, value),
-                reasons,
-                bound_by_mode: true,
-            };
-            let Some(gate) = self.gates.get(&target.id) else { continue };
-            match plan::step(target, gate, playbook.class, playbook.expiry_secs, now, &order) {
+        for want in &wants {
+            let value_at_risk = self.at_risk(want.target, value);
+            match plan::step(want, &Order { incident: id, value_at_risk, reasons: &reasons }) {
                 Step::Covered => {}
-                Step::Act(action) => actions.push((target.id, action)),
+                Step::Act(action) => actions.push((want.target.id, action)),
                 Step::Withhold(action, why) => {
-                    withheld.push(Withheld { action, target: target.id, reason: why.to_owned() });
-                    let mode = self.mode_of(target);
-                    // The mode allows less than the playbook: do that much.
-                    if let Some(weaker) = plan::weaker(&self.config.playbooks, target, mode, playbook.class)
-                        && let Step::Act(action) =
-                            plan::step(target, gate, weaker.class, weaker.expiry_secs, now, &order)
-                    {
-                        actions.push((target.id, action));
-                    }
+                    withheld.push(Withheld { action, target: want.target.id, reason: why.to_owned() });
                 }
             }
         }
-        self.decided(id, playbook.class, playbook.id, actions, withheld, reasons.to_vec(), effects);
+        self.decided(id, playbook.class, playbook.id, actions, withheld, reasons, effects);
     }
 
     #[expect(clippy::too_many_arguments, reason = "a decision has so many parts")]
@@ -259,7 +259,7 @@ impl Engine {
     }
 
     /// What stands behind a gate: all that its bridge holds, on whichever chain, and what was already lost.
-    fn at_risk(&self, target: &Target, lost: u64) -> u64 {
+    pub(super) fn at_risk(&self, target: &Target, lost: u64) -> u64 {
         let bridge = self.names.bridge_no(&target.bridge);
         bridge.map_or(0, |bridge| self.vaults.total(bridge)).max(lost)
     }
@@ -309,14 +309,11 @@ impl Engine {
         let reasons = [detail];
         let mut actions = Vec::new();
         for target in &chosen {
-            let order = Order {
-                incident: id,
-                value_at_risk: self.at_risk(target, 0),
-                reasons: &reasons,
-                bound_by_mode: false,
-            };
+            let order = Order { incident: id, value_at_risk: self.at_risk(target, 0), reasons: &reasons };
             let Some(gate) = self.gates.get(&target.id) else { continue };
-            if let Step::Act(action) = plan::step(target, gate, class, expiry, self.now_at(target), &order) {
+            let now = self.now_at(target);
+            let want = Want { target, gate, class, expiry_secs: expiry, now, bound_by_mode: false };
+            if let Step::Act(action) = plan::step(&want, &order) {
                 actions.push((target.id, action));
             }
         }

@@ -7,7 +7,7 @@ use crate::{
     effect::{Decision, Effect, Effects},
     limits,
     names::ChainNo,
-    plan::{self, Asked, Gate, Order, Step},
+    plan::{self, Asked, Gate, Order, Step, Want},
 };
 
 /// Pause before trying again after so many failures, milliseconds; doubles, bounded.
@@ -55,6 +55,7 @@ impl Engine {
     fn ask_gates_again(&mut self, effects: &mut Effects) {
         let now_ms = self.now_ms;
         for target in &self.config.targets {
+            let value_at_risk = self.at_risk(target, 0);
             let Some(gate) = self.gates.get_mut(&target.id) else { continue };
             if gate.again_ms.is_none_or(|at| at > now_ms) {
                 continue;
@@ -71,17 +72,19 @@ impl Engine {
                 continue;
             }
             let reasons = [format!("the last attempt failed on chain {} times in a row", failed.failures)];
-            let order = Order {
-                incident: failed.incident,
-                value_at_risk: 0,
-                reasons: &reasons,
-                bound_by_mode: false,
-            };
+            let order = Order { incident: failed.incident, value_at_risk, reasons: &reasons };
             let fresh = Gate { asked: None, state: gate.state.clone(), ..Gate::default() };
             let left = failed.until.saturating_sub(now.time);
-            let Step::Act(action) = plan::step(target, &fresh, failed.class, left, now, &order) else {
-                continue;
+            // Its mode allowed it when it was asked for.
+            let want = Want {
+                target,
+                gate: &fresh,
+                class: failed.class,
+                expiry_secs: left,
+                now,
+                bound_by_mode: false,
             };
+            let Step::Act(action) = plan::step(&want, &order) else { continue };
             gate.asked = Some(Asked { failures: failed.failures, ..plan::asked(&action) });
             let playbook =
                 self.config.playbooks.iter().find(|p| p.class == failed.class).map_or(target.id, |p| p.id);
