@@ -67,10 +67,6 @@ impl EvmContainer {
         act(&mut self.nonces.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    #[expect(
-        clippy::result_large_err,
-        reason = "the error that all families share; made only where something failed"
-    )]
     fn gate_of(&self, action: &Action) -> Result<Address, AdapterError> {
         let address = unpadded(action.target);
         let known = address.filter(|address| self.compiled.targets.iter().any(|t| t.address == *address));

@@ -141,10 +141,6 @@ impl EvmObserver {
 /// # Errors
 /// `Permanent` when the cursor is empty, not contiguous, of another chain, or holds events that do not decode: a
 /// cursor that cannot be trusted must not decide what is skipped.
-#[expect(
-    clippy::result_large_err,
-    reason = "the error that all families share; made only where something failed"
-)]
 fn window(chain: ChainId, cursor: &Cursor) -> Result<VecDeque<Delivered>, AdapterError> {
     let broken =
         |what: String| AdapterError::new(chain, None, Class::Permanent, format!("the cursor {what}"));

@@ -6,11 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use portcullis_verifier::B256;
 use url::Url;
 
-use crate::{
-    error::ReleaseError,
-    evm::{Gate, Key, Offer, Seen},
-    text,
-};
+use crate::{Gate, Key, Offer, Seen, Signed, error::ReleaseError, text};
 
 const AFTER: &str = "\
 Exit codes: 0 done; 1 nothing was sent, because --yes is missing; 2 the command line cannot be understood; 4 refused or
@@ -178,7 +174,7 @@ impl Place {
 }
 
 impl ReleaseArgs {
-    async fn sign(&self, gate: &Gate, look_back: u64) -> Result<crate::evm::Signed, ReleaseError> {
+    async fn sign(&self, gate: &Gate, look_back: u64) -> Result<Signed, ReleaseError> {
         let key = Key::open(&self.keystore, &self.password_file)?;
         let offer = Offer::gwei(self.tip_gwei, self.max_fee_gwei);
         gate.sign(&key, self.seen, self.to, offer, look_back).await

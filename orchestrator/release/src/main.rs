@@ -11,6 +11,8 @@ mod text;
 use std::{io::Write, process::ExitCode};
 
 use clap::Parser;
+// The one machine whose gates this binary speaks to; the rest of it does not care which.
+use evm::{Gate, Key, Landed, Offer, Seen, Signed, View};
 
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();

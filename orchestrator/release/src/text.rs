@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use crate::evm::{Landed, Signed, View};
+use crate::{Landed, Signed, View};
 
 /// One JSON document and a line break.
 pub(crate) fn json(value: &impl Serialize) -> String {

@@ -145,3 +145,86 @@ fn describe(log: &LogReplay) -> String {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use portcullis_core::{
+        Body, Engine, Input,
+        log::{chain_head, encode_effects, encode_input},
+    };
+
+    use super::*;
+    use crate::{config::parse, store::LogRecord};
+
+    const EXAMPLE: &str = include_str!("../../../docs/examples/portcullis.toml");
+
+    /// A log of a configuration and some ticks, as the service would have written it.
+    fn log() -> (Vec<LogRecord>, LogEnd) {
+        let loaded = parse(Path::new("x.toml"), Path::new("."), EXAMPLE.to_owned()).unwrap();
+        let config = loaded.config.engines().remove(0);
+        let mut engine = Engine::new(config.clone()).unwrap();
+        let mut end = LogEnd::EMPTY;
+        let bodies = [Body::ConfigChanged(Box::new(config)), Body::Tick, Body::Tick, Body::Tick];
+        let records = bodies.into_iter().zip(1_000u64..).map(|(body, at_ms)| {
+            let input = Input { at_ms, body };
+            let encoded = encode_input(&input);
+            let effects = encode_effects(&engine.step(&input));
+            let seq = end.next_seq;
+            end = LogEnd { next_seq: seq.saturating_add(1), head: chain_head(end.head, seq, &encoded) };
+            let engine_version = portcullis_core::ENGINE_VERSION;
+            LogRecord { seq, at_ms, encoded, head: end.head, engine_version, effects }
+        });
+        (records.collect(), end)
+    }
+
+    fn decision(record: B256) -> DecisionRow {
+        DecisionRow {
+            seq: 2,
+            class: "halt".into(),
+            playbook: "halt".into(),
+            reasons: serde_json::Value::Null,
+            withheld: serde_json::Value::Null,
+            record: record.to_vec(),
+            engine_version: 1,
+            at_ms: 0,
+        }
+    }
+
+    #[test]
+    fn a_whole_log_is_equal() {
+        let (records, end) = log();
+        let head = records[2].head;
+        let (report, decisions) = judge(records, end, &[decision(head)]);
+        assert!(matches!(report, ReplayReport::Equal { records: 4, .. }), "{report:?}");
+        assert_eq!(decisions, 1);
+    }
+
+    #[test]
+    fn one_changed_byte_is_found_in_its_record() {
+        let (records, end) = log();
+        for place in 0..records[2].encoded.len() {
+            let mut changed = records.clone();
+            changed[2].encoded[place] ^= 1;
+            let (report, _) = judge(changed, end, &[]);
+            assert!(matches!(report, ReplayReport::Broken { seq: 2, .. }), "byte {place}: {report:?}");
+        }
+        let mut changed = records;
+        changed[1].effects.push(0);
+        let (report, _) = judge(changed, end, &[]);
+        assert!(matches!(report, ReplayReport::Different { seq: 1, .. }), "{report:?}");
+    }
+
+    #[test]
+    fn a_log_that_was_cut_or_lacks_a_decisions_head_is_not_equal() {
+        let (mut records, end) = log();
+        let foreign = judge(records.clone(), end, &[decision(B256::with_last_byte(9))]).0;
+        assert!(matches!(foreign, ReplayReport::Broken { .. }), "{foreign:?}");
+        records.pop();
+        let cut = judge(records, end, &[]).0;
+        assert!(matches!(cut, ReplayReport::Broken { seq: 3, .. }), "{cut:?}");
+        let empty = judge(Vec::new(), end, &[]).0;
+        assert!(matches!(empty, ReplayReport::Broken { seq: 0, .. }), "{empty:?}");
+    }
+}

@@ -8,7 +8,8 @@ use portcullis_verifier::{ActionClass, B256, ChainId, Slug};
 use super::{
     model::{BridgeConfig, Config, EventKind, SideConfig},
     problem::Code,
-    reader::{Placed, Sink, nearest},
+    reader::{Placed, Sink},
+    suggest::nearest,
 };
 
 pub(super) fn check(config: &Config, sink: &Sink<'_>) {

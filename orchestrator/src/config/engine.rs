@@ -35,7 +35,7 @@ impl Config {
                 .copied()
                 .filter(|name| targets.iter().any(|target| target.id == *name))
                 .collect();
-            (named.is_empty() || !own.is_empty()).then(|| Playbook {
+            (named.is_empty() || !own.is_empty()).then_some(Playbook {
                 id: playbook.id,
                 class: playbook.class,
                 needs: playbook.needs,

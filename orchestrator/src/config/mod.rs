@@ -16,6 +16,7 @@ mod read_service;
 mod read_signers;
 pub mod reader;
 pub mod scope;
+mod suggest;
 #[cfg(test)]
 mod tests;
 

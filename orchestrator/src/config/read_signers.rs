@@ -7,7 +7,8 @@ use toml::de::DeValue;
 use super::{
     model::{ChainConfig, SignerConfig},
     problem::Code,
-    reader::{Placed, Section, Sink, nearest, report_unknown, type_name},
+    reader::{Placed, Section, Sink, report_unknown, type_name},
+    suggest::nearest,
 };
 
 /// Keys that hold a secret in other programs' configurations; here they are refused by name.

@@ -11,6 +11,7 @@ use toml::{
 };
 
 use super::problem::{Code, Place, Problem, Severity};
+use super::suggest::nearest;
 
 /// A value and where it stands in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -426,44 +427,9 @@ pub(crate) fn type_name(value: &DeValue<'_>) -> &'static str {
     }
 }
 
-/// The word that is nearest to `text`, when one is near enough to be what was meant.
-pub(crate) fn nearest<'w>(text: &str, words: impl Iterator<Item = &'w str>) -> Option<&'w str> {
-    // A third of the word may be wrong: more, and the suggestion would be a guess.
-    let bound = text.chars().count().div_ceil(3).max(1);
-    words.map(|word| (distance(text, word), word)).filter(|(d, _)| *d <= bound).min().map(|(_, word)| word)
-}
-
-/// Number of insertions, deletions and replacements between two words (Levenshtein 1966).
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, ca) in a.chars().enumerate() {
-        let mut diagonal = i;
-        let mut left = i.saturating_add(1);
-        let mut next = vec![left];
-        for (cb, above) in b.iter().zip(row.iter().skip(1)) {
-            let replaced = diagonal.saturating_add(usize::from(ca != *cb));
-            left = replaced.min(above.saturating_add(1)).min(left.saturating_add(1));
-            diagonal = *above;
-            next.push(left);
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or(0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn distances_and_suggestions() {
-        assert_eq!(distance("", "abc"), 3);
-        assert_eq!(distance("quorom", "quorum"), 1);
-        assert_eq!(distance("kitten", "sitting"), 3);
-        assert_eq!(nearest("quorom", ["quorum", "family"].into_iter()), Some("quorum"));
-        assert_eq!(nearest("zzzzzz", ["quorum", "family"].into_iter()), None);
-    }
 
     #[test]
     fn decimals_are_exact_or_refused() {

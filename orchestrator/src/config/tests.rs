@@ -31,7 +31,7 @@ fn problems(source: &str) -> Vec<(&'static str, usize)> {
 /// Line of the example that holds a text; `@before ` asks for the line above it.
 fn line_of(text: &str) -> usize {
     let (text, less) = text.strip_prefix("@before ").map_or((text, 0), |rest| (rest, 1));
-    EXAMPLE.lines().position(|line| line.contains(text)).unwrap() + 1 - less
+    EXAMPLE.lines().position(|line| line.contains(text)).unwrap().saturating_add(1).saturating_sub(less)
 }
 
 #[test]

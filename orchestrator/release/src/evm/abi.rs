@@ -4,7 +4,7 @@ use alloy::sol;
 
 sol! {
     #![sol(all_derives = true)]
-    #[allow(missing_docs)]
+    #[allow(missing_docs, clippy::too_many_arguments)]
     interface IGate {
         struct ScopeState {
             bool registered;
