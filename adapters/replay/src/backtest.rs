@@ -6,11 +6,11 @@
 //! as it did, and what would have been saved is measured beside it.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
 
-use portcullis_core::{Effect, Engine, Input, config::Rules, input::Body};
+use portcullis_core::{Effect, Engine, Input, config::Rules, effect::Cause, input::Body};
 use serde::{Deserialize, Serialize};
 
 use crate::{dataset::Dataset, witness::Witness};
@@ -80,8 +80,10 @@ pub struct Report {
     pub releases: u64,
     /// Releases that the labels call attacks.
     pub attacks: u64,
-    /// Those on which a signal stood at the end.
+    /// Those on which a signal stood at the end that calls the release false.
     pub attacks_flagged: u64,
+    /// The same by what the signal says.
+    pub flagged_by: BTreeMap<Cause, u64>,
     /// Value of the attacks at the day's prices, micro-USD.
     pub attacks_micro_usd: u64,
     /// Time of the first label, seconds since 1970.

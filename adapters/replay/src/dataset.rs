@@ -108,7 +108,7 @@ pub struct Scored {
 }
 
 /// A recording, ready to be fed.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Dataset {
     /// Where it was read from.
     pub folder: PathBuf,

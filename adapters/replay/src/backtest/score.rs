@@ -1,7 +1,9 @@
 //! Scoring: the only place that reads labels.
 
+use std::collections::BTreeMap;
+
 use portcullis_core::{
-    Effect,
+    Effect, Engine,
     effect::{Cause, Decision},
     money::bps_of,
 };
@@ -62,6 +64,7 @@ pub(super) fn score(dataset: &Dataset, run: &Run<'_>) -> Report {
         releases: count(scored.iter().filter(|s| s.is_release && !s.is_sibling)),
         attacks: count(attacks.iter()),
         attacks_flagged: count(attacks.iter().filter(|s| flagged(s))),
+        flagged_by: by_cause(engine, &attacks),
         attacks_micro_usd: sum(attacks.iter().copied()),
         first_attack_ts: first,
         first_alarm_ts: alarm,
@@ -87,6 +90,18 @@ pub(super) fn score(dataset: &Dataset, run: &Run<'_>) -> Report {
              header is proven",
         ),
     }
+}
+
+/// How many of the attacks each cause stands on.
+fn by_cause(engine: &Engine, attacks: &[&Scored]) -> BTreeMap<Cause, u64> {
+    let mut counts = BTreeMap::new();
+    for cause in attacks.iter().flat_map(|s| engine.causes_on(s.event)) {
+        if FALSE_RELEASE.contains(&cause) {
+            let count: &mut u64 = counts.entry(cause).or_default();
+            *count = count.saturating_add(1);
+        }
+    }
+    counts
 }
 
 /// What the attack took later than `delay` after the alarm.
