@@ -164,6 +164,16 @@ fn history_is_recorded_not_acted_on() {
 }
 
 #[test]
+fn a_closure_found_late_is_reckoned_from_now() {
+    // Two hours behind: the release is old, but the gate closes on a chain that is not.
+    let mut run = scene();
+    run.at(NOW + 2 * EXPIRY);
+    strike(&mut run, 0, NOW + 12);
+    run.prove_all();
+    assert!(actions(&run).iter().all(|a| a.until >= NOW + 3 * EXPIRY), "{:?}", actions(&run));
+}
+
+#[test]
 fn a_gate_known_to_be_closed_long_enough_is_left_alone() {
     let mut run = scene();
     let state = |until, generation| GateState {

@@ -348,9 +348,12 @@ impl Engine {
     }
 }
 
-/// The moment on a target's chain.
+/// The moment on a target's chain. While old blocks are caught up with, or after a chain stood still, its last
+/// block's time is long past; the shell's clock then says better what the next block will say, and a closure
+/// reckoned from the old time could be over before it lands.
 pub(super) fn now_at(names: &Names, clocks: &Clocks, target: &Target, now_ms: u64) -> Now {
     let of_target = clocks.iter().find(|(no, _)| names.chain_id(*no) == Some(target.chain));
     let clock = of_target.map(|(_, clock)| *clock).unwrap_or_default();
-    Now { time: clock.now(now_ms), height: clock.height() }
+    let shell_secs = now_ms.checked_div(1_000).unwrap_or(0);
+    Now { time: clock.now(now_ms).max(shell_secs), height: clock.height() }
 }

@@ -1,6 +1,8 @@
 //! From facts to signals: every fact goes past every detector, in the order of their one list.
 
-use portcullis_verifier::{ActionClass, B256, BlockRef, Claim, EventId, IncidentId, MessageKey, Observation};
+use portcullis_verifier::{
+    ActionClass, B256, BlockRef, BridgeId, Claim, EventId, IncidentId, MessageKey, Observation,
+};
 
 use super::Engine;
 use crate::{
@@ -19,7 +21,6 @@ struct Place {
     subject: Subject,
     moment: Moment,
     event: Option<B256>,
-    message: Option<MessageKey>,
     claim: Option<Claim>,
     seen: Option<(BridgeNo, Seen)>,
 }
@@ -138,7 +139,6 @@ impl Engine {
                     subject: Subject::Event(observation.id().0),
                     moment: (observation.time(), chain, position.height, position.log_index),
                     event: Some(observation.id().0),
-                    message: None,
                     claim: Some(Claim::Emitted {
                         chain: observation.chain(),
                         block: BlockRef { height: position.height, hash: position.block_hash },
@@ -153,7 +153,6 @@ impl Engine {
                 subject: Subject::Chain(chain),
                 moment: (clock.now(self.now_ms), chain, clock.height(), 0),
                 event: at.map(|(observation, _)| observation.id().0),
-                message: None,
                 claim: None,
                 seen: None,
             },
@@ -163,21 +162,21 @@ impl Engine {
 
     fn place_of(&self, bridge: BridgeNo, change: &Change) -> Place {
         let live = &change.live;
-        let route = self.names.route_at(change.route);
-        let bridge_id = self.names.bridge_id(bridge);
-        let message = route
-            .zip(bridge_id)
-            .map(|(route, name)| MessageKey::derive(name, route.origin, route.destination, change.id));
         let seen = Seen { route: change.route, id: change.id, is_source: false, live: *live };
         Place {
             bridge,
             subject: Subject::Event(live.event),
             moment: (live.time, live.chain, live.height, live.log_index),
             event: Some(live.event),
-            message,
             claim: self.claim_of(live),
             seen: Some((bridge, seen)),
         }
+    }
+
+    /// Key of a transfer's message: a hash, so it is derived only for what becomes a signal.
+    fn message_of(&self, bridge: BridgeId, seen: &Seen) -> Option<MessageKey> {
+        let route = self.names.route_at(seen.route)?;
+        Some(MessageKey::derive(bridge, route.origin, route.destination, seen.id))
     }
 
     /// What would prove that a consumption happened. None once the block's details are dropped as final.
@@ -239,7 +238,7 @@ impl Engine {
             cause: card.cause,
             bridge,
             event: place.event.map(EventId),
-            message: place.message,
+            message: place.seen.and_then(|(_, seen)| self.message_of(bridge, &seen)),
             class,
             value_micro_usd: finding.value.unwrap_or(0),
             detail: detail.clone(),
