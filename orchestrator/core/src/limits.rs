@@ -12,6 +12,10 @@ pub const MESSAGES: usize = 4_294_967_294;
 /// they turn out false later. Losing the oldest costs provability, not the verdict. About 7 MB per chain.
 pub const RECENT_PER_CHAIN: usize = 65_536;
 
+/// Signals remembered before further ones that may only tell are counted, not kept: what anybody can provoke for
+/// gas must not fill memory. About 100 MB. What may close a gate is always kept.
+pub const ADVISORY_SIGNALS: usize = 100_000;
+
 /// Signals that one `IncidentChange` carries. The engine keeps all; an effect that carried thousands each time
 /// would make the log grow with the square of an attack.
 pub const SIGNALS_PER_CHANGE: usize = 64;

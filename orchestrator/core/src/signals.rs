@@ -13,6 +13,7 @@ use crate::{
     effect::{Cause, Signal},
     incident::Incident,
     ledger::Seen,
+    limits,
     names::{BridgeNo, ChainNo},
 };
 
@@ -75,6 +76,8 @@ pub(crate) struct Signals {
     line: Line,
     by_event: BTreeMap<B256, BTreeSet<SignalKey>>,
     pub(crate) incidents: BTreeMap<IncidentId, Incident>,
+    /// Signals that the bound kept out.
+    pub(crate) overflowed: u64,
     /// Incidents that changed in this step.
     pub(crate) changed: BTreeSet<IncidentId>,
 }
@@ -101,6 +104,10 @@ impl Signals {
             self.clear(setting, &key);
         }
         let tier = Tier::of(class);
+        if tier == Tier::Advisory && self.stored.len() >= limits::ADVISORY_SIGNALS {
+            self.overflowed = self.overflowed.saturating_add(1);
+            return news;
+        }
         let incident = self.place(setting, tier, key, &stored);
         stored.incident = incident;
         if let Some(event) = stored.signal.event {

@@ -11,7 +11,7 @@
 mod common;
 
 use common::*;
-use portcullis_core::effect::Cause;
+use portcullis_core::{effect::Cause, input::Body, limits};
 use portcullis_verifier::{ActionClass, TransferKind};
 
 const NOW: u64 = T0 + 3 * FINALITY;
@@ -132,4 +132,21 @@ fn a_flow_whose_releases_are_undone_is_retracted() {
         run.unsee(*release);
     }
     assert!(!run.classes(Cause::FlowCap).contains(&ActionClass::Hold));
+}
+
+#[test]
+fn noise_that_anybody_can_make_is_bounded_and_hides_nothing() {
+    let mut run = scene();
+    for n in 0..limits::ADVISORY_SIGNALS as u64 + 10 {
+        let noise = Move { token: 0x99, ..Move::release(1_000_000 + n, 1, NOW + 12) };
+        run.body(Body::Observed(noise.observation()));
+        run.effects.clear();
+        run.log.clear();
+    }
+    assert_eq!(run.engine.ledger().signals_overflowed, 10);
+    assert_eq!(run.engine.signals().count(), limits::ADVISORY_SIGNALS);
+    run.see(Move::release(7, 50_000, NOW + 24));
+    assert_eq!(run.classes(Cause::Unbacked), [ActionClass::Halt]);
+    run.prove_all();
+    assert_eq!(run.decisions().len(), 1);
 }

@@ -50,6 +50,8 @@ pub struct LedgerView {
     pub bytes: usize,
     /// Transfers that a bound kept out; anything but zero is an alarm.
     pub overflowed: u64,
+    /// Signals that a bound kept out; anything but zero is an alarm.
+    pub signals_overflowed: u64,
     /// Inputs consumed.
     pub inputs: u64,
     /// Claims put to verifiers.
@@ -158,6 +160,7 @@ impl Engine {
             waiting_micro_usd: waiting,
             bytes: self.ledger.bytes(),
             overflowed: self.ledger.overflowed(),
+            signals_overflowed: self.signals.overflowed,
             inputs: self.inputs,
             claims: self.book.len(),
         }
