@@ -121,7 +121,10 @@ async fn a_refused_trip_is_told_before_and_after() {
     assert!(!simulation.ok && simulation.detail.contains("register"), "{simulation:?}");
     let attempt = scene.container.sign(&unknown, RECORD, 0).await.unwrap().remove(0);
     scene.container.broadcast(&attempt).await;
-    assert!(matches!(scene.container.landing(&attempt).await.unwrap(), Landing::Reverted(..)));
+    let Landing::Reverted(_, why) = scene.container.landing(&attempt).await.unwrap() else {
+        panic!("reverted")
+    };
+    assert!(why.contains("does not know scope"), "{why}");
 
     let stranger = scene.evm.container(Arc::new(LocalSigner::from(Devnet::account(3).unwrap())));
     let known = action(scene.guard, scene.scope, scene.now + 600);

@@ -255,3 +255,53 @@ async fn headers_need_a_quorum() {
     let verdict = QuorumSystem.verify(&claim, &evidence, &trust());
     assert_eq!(verdict, Verdict::Undecided(Undecided::NoQuorum { agreeing: 1, needed: 2 }));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn catching_up_in_ranges_delivers_everything_in_order() {
+    if !node_available() {
+        return;
+    }
+    let world = World::start().await;
+    for _ in 0..10 {
+        world.node.mine(100).await.unwrap();
+        world.produce(1, 10).await;
+    }
+    world.node.mine(50).await.unwrap();
+    let mut config = world.config();
+    config.endpoints.truncate(1);
+    config.endpoints[0].http = world.node.http().clone();
+    config.endpoints[0].ws = Some(world.node.ws().clone());
+    config.quorum = 1;
+    let head = world.node.height().await.unwrap();
+
+    let began = Instant::now();
+    let mut from = 0;
+    while from <= head {
+        let to = (from + 249).min(head);
+        let filter = serde_json::json!([{
+            "fromBlock": format!("{from:#x}"), "toBlock": format!("{to:#x}"), "address": world.emitter
+        }]);
+        world.node.ask::<Vec<alloy::rpc::types::Log>>("eth_getLogs", filter).await.unwrap();
+        from = to + 1;
+    }
+    let raw = began.elapsed();
+
+    let evm = Evm::new(config).unwrap();
+    let (feed, mut batches) = mpsc::channel(16);
+    let stop = CancellationToken::new();
+    let (observer, stopped) = (evm.observer(), stop.clone());
+    let began = Instant::now();
+    let task = tokio::spawn(async move { observer.observe(None, feed, stopped).await });
+    let mut events = 0;
+    loop {
+        let batch = tokio::time::timeout(Duration::from_secs(30), batches.recv()).await.unwrap().unwrap();
+        events += batch.observations.iter().filter(|o| matches!(o.event(), Event::Transfer(_))).count();
+        if batch.progress.is_some_and(|progress| progress.height == head) {
+            break;
+        }
+    }
+    println!("{head} blocks: raw ranges one by one {raw:?}, observed and in order {:?}", began.elapsed());
+    assert_eq!(events, 100);
+    stop.cancel();
+    task.await.unwrap().unwrap();
+}

@@ -37,7 +37,7 @@ async fn answers_find_their_question_and_pushes_keep_their_order() {
     let (client, mut pushes) = connect(ada(), &stub.ws_url(), quick()).await.unwrap();
     let (one, two) = tokio::join!(client.call(read("one")), client.call(read("two")));
     assert_eq!((one.unwrap().0.get(), two.unwrap().0.get()), ("\"one\"", "\"two\""));
-    let id = client.subscribe(read("eth_subscribe")).await.unwrap();
+    let id = client.subscribe(read("node_subscribe")).await.unwrap();
     for number in 0..20 {
         stub.push(&json!(number));
     }
@@ -55,7 +55,7 @@ async fn a_reader_that_is_too_slow_sees_the_gap() {
     let stub = stub().await;
     let settings = WsSettings { pushes: 4, ..quick() };
     let (client, pushes) = connect(ada(), &stub.ws_url(), settings).await.unwrap();
-    client.subscribe(read("eth_subscribe")).await.unwrap();
+    client.subscribe(read("node_subscribe")).await.unwrap();
     for number in 0..50 {
         stub.push(&json!(number));
     }

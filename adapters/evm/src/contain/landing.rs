@@ -1,6 +1,8 @@
 //! Where an attempt is, as the quorum says.
 
 use alloy::{
+    consensus::{Transaction, TxEnvelope},
+    eips::eip2718::Decodable2718,
     primitives::{Address, B256, U64},
     rpc::types::TransactionReceipt,
 };
@@ -9,7 +11,12 @@ use portcullis_rpc::{Client, ReplySize, RpcError, RpcRequest, Wait, quorum};
 use portcullis_verifier::{BlockRef, FaultKind};
 use serde_json::{Value, json};
 
-use crate::{error::no_quorum, limits, transport::Network};
+use super::rehearse::refusal;
+use crate::{
+    error::{detail, no_quorum},
+    limits,
+    transport::Network,
+};
 
 /// Whether a node has a transaction, waiting or in a block.
 pub(super) async fn knows(client: &Client, hash: B256) -> bool {
@@ -42,7 +49,7 @@ pub(super) async fn landing(
     attempt: &Attempt,
 ) -> Result<Landing, AdapterError> {
     if let Some(landed) = agreed_receipt(network, attempt).await? {
-        return Ok(landed);
+        return Ok(explained(network, account, attempt, landed).await);
     }
     if !spent(network, account, attempt.nonce).await? {
         return Ok(Landing::Pending);
@@ -50,6 +57,29 @@ pub(super) async fn landing(
     // The receipt may have come between the two questions. Asked after the nonce was seen spent, its absence
     // means that another transaction spent it.
     Ok(agreed_receipt(network, attempt).await?.unwrap_or(Landing::Replaced))
+}
+
+/// Adds why a trip failed, by running it again on the state after its block. One voice is enough: it is for people.
+async fn explained(network: &Network, account: Address, attempt: &Attempt, landed: Landing) -> Landing {
+    let Landing::Reverted(block, _) = landed else { return landed };
+    let mut why = "the call failed in its block".to_owned();
+    let call = TxEnvelope::decode_2718(&mut attempt.bytes.as_slice()).ok();
+    if let Some(call) = call {
+        let call = json!({ "from": account, "to": call.to(), "data": call.input() });
+        let request =
+            RpcRequest::read("eth_call", json!([call, { "blockHash": block.hash }]), ReplySize::Small);
+        for operator in &network.operators {
+            match operator.lanes.contain.call(request.clone()).await {
+                Err(error @ RpcError::Server { .. }) => {
+                    why = refusal(&error);
+                    break;
+                }
+                Err(_unreachable) => {}
+                Ok(_) => break,
+            }
+        }
+    }
+    Landing::Reverted(block, detail(&why, limits::DETAIL_MAX_BYTES))
 }
 
 async fn agreed_receipt(network: &Network, attempt: &Attempt) -> Result<Option<Landing>, AdapterError> {
@@ -71,9 +101,7 @@ async fn agreed_receipt(network: &Network, attempt: &Attempt) -> Result<Option<L
     }
     Ok(agreed.value.map(|receipt| match receipt {
         Receipt { block, succeeded: true } => Landing::Included(block),
-        Receipt { block, succeeded: false } => {
-            Landing::Reverted(block, "the call failed in its block".to_owned())
-        }
+        Receipt { block, succeeded: false } => Landing::Reverted(block, String::new()),
     }))
 }
 

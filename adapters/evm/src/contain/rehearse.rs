@@ -172,7 +172,7 @@ async fn simulation(
 }
 
 /// The gate's own error where the node gives it, else what the node says.
-fn refusal(error: &RpcError) -> String {
+pub(super) fn refusal(error: &RpcError) -> String {
     let data = match error {
         RpcError::Server { data: Some(data), .. } => alloy::primitives::hex::decode(data).ok(),
         _ => None,

@@ -50,7 +50,7 @@ pub(crate) enum Agreed {
     Yes(LogSet),
     /// Not enough yet.
     NotYet,
-    /// All have answered, and no answer has enough voices.
+    /// Those who were asked have answered, differently, and no answer has enough voices.
     Split,
 }
 
@@ -108,7 +108,7 @@ impl LogBook {
     }
 
     /// What enough operators say. Two answers with equally many voices agree on nothing.
-    pub(crate) fn agreed(&self, block: B256, quorum: usize, operators: usize) -> Agreed {
+    pub(crate) fn agreed(&self, block: B256, quorum: usize) -> Agreed {
         let Some(entry) = self.entries.get(&block) else { return Agreed::NotYet };
         let mut groups: BTreeMap<B256, (usize, &LogSet)> = BTreeMap::new();
         for answer in entry.answers.values() {
@@ -117,13 +117,13 @@ impl LogBook {
                 group.0 = group.0.saturating_add(1);
             }
         }
-        let said: usize = groups.values().map(|(count, _)| *count).sum();
+        let open = entry.answers.values().any(|answer| matches!(answer, Answer::Asked));
         let mut ranked: Vec<(usize, &LogSet)> = groups.into_values().collect();
         ranked.sort_by_key(|(count, _)| core::cmp::Reverse(*count));
         let rival = ranked.get(1).map_or(0, |(count, _)| *count);
         match ranked.first() {
             Some((count, logs)) if *count >= quorum && *count > rival => Agreed::Yes((*logs).clone()),
-            _ if said >= operators => Agreed::Split,
+            _ if rival > 0 && !open => Agreed::Split,
             _ => Agreed::NotYet,
         }
     }
@@ -171,9 +171,12 @@ mod tests {
         let (mut book, now) = (LogBook::default(), Instant::now());
         book.said(0, BLOCK, logs(1), now);
         book.said(2, BLOCK, logs(9), now);
-        assert!(matches!(book.agreed(BLOCK.hash, 2, 3), Agreed::NotYet));
+        book.asked(1, BLOCK, now);
+        assert!(matches!(book.agreed(BLOCK.hash, 2), Agreed::NotYet), "one is still to answer");
+        book.failed(1, BLOCK, now);
+        assert!(matches!(book.agreed(BLOCK.hash, 2), Agreed::Split));
         book.said(1, BLOCK, logs(1), now);
-        let Agreed::Yes(agreed) = book.agreed(BLOCK.hash, 2, 3) else { panic!("agreed") };
+        let Agreed::Yes(agreed) = book.agreed(BLOCK.hash, 2) else { panic!("agreed") };
         assert_eq!(book.settle(BLOCK.hash, agreed.digest), (vec![0, 1], vec![2]));
         assert_eq!(book.said(2, BLOCK, logs(8), now), Compared::Other);
         assert_eq!(book.said(2, BLOCK, logs(1), now), Compared::Same);
@@ -184,11 +187,11 @@ mod tests {
         let (mut book, now) = (LogBook::default(), Instant::now());
         book.said(0, BLOCK, logs(1), now);
         book.failed(1, BLOCK, now);
-        assert!(matches!(book.agreed(BLOCK.hash, 2, 2), Agreed::NotYet));
+        assert!(matches!(book.agreed(BLOCK.hash, 2), Agreed::NotYet));
         let soon = core::time::Duration::from_millis(250);
         assert!(!book.wants(1, BLOCK, now, soon));
         assert!(book.wants(1, BLOCK, now + soon, soon));
         book.said(1, BLOCK, logs(2), now);
-        assert!(matches!(book.agreed(BLOCK.hash, 1, 2), Agreed::Split));
+        assert!(matches!(book.agreed(BLOCK.hash, 1), Agreed::Split));
     }
 }

@@ -49,7 +49,7 @@ impl Shared {
 
 /// A proxy in front of one node. Faults are set per method, and take effect at once; `*` stands for every method
 /// that has none of its own. Pushes count as methods named `push:<kind>`, as they were subscribed to
-/// (`push:newHeads`). Ends when dropped.
+/// (`push:blocks`). Ends when dropped.
 pub struct FaultProxy {
     shared: Arc<Shared>,
     http: Url,

@@ -72,7 +72,7 @@ impl Stub {
     /// Pushes a result to every subscriber.
     pub fn push(&self, result: &Value) {
         let params = json!({"subscription": "0x1", "result": result});
-        self.push_text(json!({"jsonrpc": "2.0", "method": "eth_subscription", "params": params}).to_string());
+        self.push_text(json!({"jsonrpc": "2.0", "method": "subscription", "params": params}).to_string());
     }
 
     /// Pushes any text to every open socket.

@@ -94,19 +94,22 @@ impl Assembler {
         {
             return Some(nothing());
         }
-        match self.book.agreed(head.block.hash, self.network.quorum, self.network.operators.len()) {
+        match self.book.agreed(head.block.hash, self.network.quorum) {
             Agreed::Yes(logs) => Some(logs),
             Agreed::NotYet => {
                 self.ask_logs(head.block);
                 None
             }
             Agreed::Split => {
-                let what = format!("operators disagree on the logs of block {}", head.block.height);
-                self.health.raise(None, Trouble::DissentLogs, &what);
                 let waited = self.book.waiting_since(head.block.hash).map(|since| since.elapsed());
                 if waited.is_some_and(|waited| waited.as_millis() >= u128::from(limits::SPLIT_RETRY_MS)) {
+                    let what = format!("operators disagree on the logs of block {}", head.block.height);
+                    self.health.raise(None, Trouble::DissentLogs, &what);
+                    // A node that had not indexed the block yet may say otherwise now.
                     self.book.forget(head.block.hash);
                 }
+                // Who has reached the block meanwhile has not been asked.
+                self.ask_logs(head.block);
                 None
             }
         }
