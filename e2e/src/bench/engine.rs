@@ -1,6 +1,7 @@
-//! The engine alone, in this process: matched transfers per second.
+//! The engine alone, in this process: matched transfers per second, and the Nomad year.
 
 use std::hint::black_box;
+use std::path::Path;
 use std::time::Instant;
 
 use alloy::primitives::{B256, U256, keccak256};
@@ -8,6 +9,7 @@ use eyre::{Result, eyre};
 use portcullis_core::config::{Asset, AssetForm, Bridge, Chain, EngineConfig, Rules, Side};
 use portcullis_core::input::{Body, Input};
 use portcullis_core::{Engine, log};
+use portcullis_replay::{BacktestOptions, Dataset, backtest};
 use portcullis_verifier::{
     ChainId, Event, Observation, Position, Progress, Slug, Status, Transfer, TransferKind,
 };
@@ -28,6 +30,17 @@ pub struct Rate {
     pub engine: f64,
     /// Inputs per second when their bytes are only hashed.
     pub hashed: f64,
+}
+
+/// What the year took, milliseconds.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Year {
+    /// Through the engine.
+    pub engine: f64,
+    /// When the bytes of its inputs are only hashed.
+    pub hashed: f64,
+    /// How many inputs.
+    pub inputs: u64,
 }
 
 fn word(n: u64) -> B256 {
@@ -159,6 +172,23 @@ pub fn rate() -> Result<Rate> {
     })?;
     let hashed = best(|| Ok(hash_all(&encoded)))?;
     Ok(Rate { engine: count / engine, hashed: count / hashed })
+}
+
+/// The recorded year through the whole engine, evidence included.
+///
+/// # Errors
+/// When the data does not parse.
+pub fn year(folder: &Path) -> Result<Year> {
+    let dataset = Dataset::load(folder).map_err(|error| eyre!("{error}"))?;
+    let encoded: Vec<Vec<u8>> = dataset.inputs.iter().map(log::encode_input).collect();
+    let mut inputs = 0;
+    let engine = best(|| {
+        let report = backtest(&dataset, &BacktestOptions::default()).map_err(|error| eyre!("{error}"))?;
+        inputs = report.inputs;
+        Ok(report.engine_us as f64 / 1e6)
+    })?;
+    let hashed = best(|| Ok(hash_all(&encoded)))?;
+    Ok(Year { engine: engine * 1e3, hashed: hashed * 1e3, inputs })
 }
 
 #[cfg(test)]

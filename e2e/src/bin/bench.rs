@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use clap::Parser;
 use e2e::bench::{Figure, engine, latency, percentile};
+use e2e::scenario::data_dir;
 use eyre::Result;
 
 /// What containment and engine cost on this machine, beside the bare minimum of the same run.
@@ -56,6 +57,14 @@ async fn main() -> Result<()> {
 fn engines(figures: &mut BTreeMap<&'static str, Figure>) -> Result<()> {
     let rate = engine::rate()?;
     figures.insert("engine_inputs_per_s", Figure::at_least(rate.engine, "1/s", rate.hashed, 1e6));
+    let folder = data_dir().join("nomad");
+    if folder.join("events.jsonl.gz").is_file() {
+        let year = engine::year(&folder)?;
+        eprintln!("the Nomad year: {} inputs", year.inputs);
+        figures.insert("nomad_year", Figure::at_most(year.engine, "ms", year.hashed, 50.0));
+    } else {
+        eprintln!("SKIPPED: no recorded year at {}; set PORTCULLIS_DATA", folder.display());
+    }
     Ok(())
 }
 
