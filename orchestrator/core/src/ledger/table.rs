@@ -52,19 +52,41 @@ pub(crate) struct Record {
     pub(crate) state: State,
 }
 
+/// Parts of the index. They grow one by one, so that no single step pays for the whole: at a million messages that
+/// would be 50 ms in the middle of an attack.
+const SHARDS: usize = 256;
+
+/// Places of an empty part of the index; a power of two, as always after growing.
+const FIRST_PLACES: usize = 8;
+
+/// One part of the index: open addressing with linear probing.
+#[derive(Debug, Clone)]
+struct Shard {
+    places: Vec<u32>,
+    taken: usize,
+}
+
+/// Where a message belongs in the index.
+#[derive(Debug, Clone, Copy)]
+struct Address {
+    shard: usize,
+    place: usize,
+}
+
 /// All records and their index.
 #[derive(Debug)]
 pub(crate) struct Table {
     blocks: Vec<Vec<Record>>,
     length: usize,
-    index: Vec<u32>,
+    shards: Vec<Shard>,
     seed: u64,
 }
 
 impl Table {
     /// An empty table. The seed makes places in the index hard to aim at for somebody who chooses message ids.
     pub(crate) fn new(seed: u64) -> Self {
-        Self { blocks: Vec::new(), length: 0, index: vec![EMPTY; 1_024], seed }
+        let empty = Shard { places: vec![EMPTY; FIRST_PLACES], taken: 0 };
+        Self { blocks: Vec::new(), length: 0, shards: vec![empty; SHARDS], seed }
     }
 
     /// How many messages are remembered.
@@ -74,9 +96,9 @@ impl Table {
 
     /// Bytes of memory in use.
     pub(crate) fn bytes(&self) -> usize {
-        let records: usize =
-            self.blocks.len().saturating_mul(BLOCK).saturating_mul(core::mem::size_of::<Record>());
-        records.saturating_add(self.index.len().saturating_mul(core::mem::size_of::<u32>()))
+        let records = self.blocks.len().saturating_mul(BLOCK).saturating_mul(core::mem::size_of::<Record>());
+        let places = self.shards.iter().fold(0usize, |sum, shard| sum.saturating_add(shard.places.len()));
+        records.saturating_add(places.saturating_mul(core::mem::size_of::<u32>()))
     }
 
     /// A record by number.
@@ -93,10 +115,12 @@ impl Table {
 
     /// Number of a message's record, if it was ever met.
     pub(crate) fn find(&self, route: RouteNo, id: &B256) -> Option<RecordNo> {
-        let mask = self.index.len().saturating_sub(1);
-        let mut place = self.place(route, id) & mask;
+        let Address { shard, place } = self.address(route, id);
+        let places = &self.shards.get(shard)?.places;
+        let mask = places.len().saturating_sub(1);
+        let mut place = place & mask;
         loop {
-            let at = *self.index.get(place)?;
+            let at = *places.get(place)?;
             if at == EMPTY {
                 return None;
             }
@@ -115,44 +139,37 @@ impl Table {
         if self.length >= crate::limits::MESSAGES {
             return None;
         }
-        // At most three quarters full: probes stay short.
-        if self.length.saturating_mul(4) >= self.index.len().saturating_mul(3) {
-            self.grow();
-        }
         let at = u32::try_from(self.length).ok()?;
         if self.blocks.last().is_none_or(|block| block.len() == BLOCK) {
             self.blocks.push(Vec::with_capacity(BLOCK));
         }
         self.blocks.last_mut()?.push(Record { id: *id, route, ..Record::default() });
         self.length = self.length.saturating_add(1);
-        self.link(at, route, id);
+        let address = self.address(route, id);
+        // At most three quarters full: probes stay short, and one that finds nothing ends.
+        let full = |shard: &Shard| shard.taken.saturating_mul(4) >= shard.places.len().saturating_mul(3);
+        if self.shards.get(address.shard).is_some_and(full) {
+            self.grow(address.shard);
+        }
+        self.shards.get_mut(address.shard)?.link(at, address.place);
         Some(at)
     }
 
-    fn link(&mut self, at: RecordNo, route: RouteNo, id: &B256) {
-        let mask = self.index.len().saturating_sub(1);
-        let mut place = self.place(route, id) & mask;
-        // Ends because the index is never full.
-        while let Some(slot) = self.index.get_mut(place) {
-            if *slot == EMPTY {
-                *slot = at;
-                return;
+    fn grow(&mut self, at: usize) {
+        let Some(old) = self.shards.get(at) else { return };
+        let places = vec![EMPTY; old.places.len().saturating_mul(2)];
+        let mut grown = Shard { places, taken: 0 };
+        for number in old.places.iter().copied().filter(|number| *number != EMPTY) {
+            if let Some(record) = self.get(number) {
+                grown.link(number, self.address(record.route, &record.id).place);
             }
-            place = place.wrapping_add(1) & mask;
+        }
+        if let Some(shard) = self.shards.get_mut(at) {
+            *shard = grown;
         }
     }
 
-    fn grow(&mut self) {
-        self.index = vec![EMPTY; self.index.len().saturating_mul(2)];
-        for number in 0..self.length {
-            let Ok(at) = u32::try_from(number) else { return };
-            if let Some((route, id)) = self.get(at).map(|record| (record.route, record.id)) {
-                self.link(at, route, &id);
-            }
-        }
-    }
-
-    fn place(&self, route: RouteNo, id: &B256) -> usize {
+    fn address(&self, route: RouteNo, id: &B256) -> Address {
         // Message ids are often small counters, so the last word carries everything: every bit of it has to reach
         // every bit of the place. The constants are those of SplitMix64.
         const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -163,7 +180,24 @@ impl Table {
         }
         hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((hash ^ (hash >> 31)) & u64::from(u32::MAX)).unwrap_or(0)
+        let [shard, _, _, _, place @ ..] = (hash ^ (hash >> 31)).to_be_bytes();
+        Address { shard: usize::from(shard), place: usize::try_from(u32::from_be_bytes(place)).unwrap_or(0) }
+    }
+}
+
+impl Shard {
+    fn link(&mut self, at: RecordNo, place: usize) {
+        let mask = self.places.len().saturating_sub(1);
+        let mut place = place & mask;
+        // Ends because the places are never full.
+        while let Some(slot) = self.places.get_mut(place) {
+            if *slot == EMPTY {
+                *slot = at;
+                self.taken = self.taken.saturating_add(1);
+                return;
+            }
+            place = place.wrapping_add(1) & mask;
+        }
     }
 }
 
@@ -203,7 +237,10 @@ mod tests {
         for n in 0..12_000u64 {
             table.find_or_add(0, &B256::from(alloy_primitives::U256::from(n)));
         }
-        let runs = table.index.split(|at| *at == EMPTY).map(<[u32]>::len);
-        assert!(runs.max().unwrap() < 200, "places cluster");
+        let runs =
+            table.shards.iter().flat_map(|shard| shard.places.split(|at| *at == EMPTY)).map(<[u32]>::len);
+        let fullest = table.shards.iter().map(|shard| shard.taken).max();
+        assert!(fullest.unwrap() < 12_000 / SHARDS * 2, "parts fill unevenly");
+        assert!(runs.max().unwrap() < 48, "places cluster");
     }
 }
