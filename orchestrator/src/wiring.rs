@@ -169,6 +169,7 @@ impl<'c> EvmPart<'c> {
                 }
             },
             bloom: chain.bloom,
+            pending: chain.pending,
             contracts: self.contracts.iter().map(|(bridge, side, c)| contract(bridge, side, c)).collect(),
             targets: self.guards.iter().map(|guard| target(guard)).collect(),
             signer: chain.signer.as_ref().map(|signer| SignerSource::Keystore {

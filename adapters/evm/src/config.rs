@@ -58,6 +58,10 @@ pub struct EvmConfig {
     /// at run time.
     #[serde(default = "default_true")]
     pub bloom: bool,
+    /// Whether waiting transactions that call a watched contract are previewed, where an operator has a socket. Needs
+    /// `eth_simulateV1`. What comes of it is untrusted by nature and carries the status `Pending`.
+    #[serde(default)]
+    pub pending: bool,
     /// Contracts whose events are observed.
     #[serde(default)]
     pub contracts: Vec<WatchedContract>,

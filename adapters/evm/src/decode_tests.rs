@@ -54,6 +54,7 @@ fn decoder() -> Decoder {
         lag_blocks: 5,
         finality: Finality::Tags,
         bloom: true,
+        pending: false,
         contracts: vec![contract],
         targets: Vec::new(),
         signer: None,

@@ -106,6 +106,12 @@ pub const RANGE_PAUSE_MS: u64 = 1_000;
 pub const LOG_FAILURES: u32 = 3;
 /// Blocks remembered because a pushed log named them.
 pub const HINTS_MAX: usize = 1_024;
+/// Previews of waiting transactions at one time, per operator: they must not crowd out heads.
+pub const PREVIEWS_IN_FLIGHT: usize = 8;
+/// Logs of one preview that are kept.
+pub const PREVIEW_LOGS_MAX: usize = 256;
+/// Waiting transactions remembered, so that the operators that show one later do not repeat it.
+pub const PREVIEWED_MAX: usize = 4_096;
 /// Most blocks of one batch at the tip.
 pub const BLOCKS_PER_STEP: usize = 64;
 /// How long operators may disagree on a block's logs before all are asked again, milliseconds.

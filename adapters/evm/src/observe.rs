@@ -14,6 +14,7 @@ mod backfill;
 mod batch;
 mod health;
 mod logs;
+mod pending;
 mod push;
 mod tree;
 
@@ -49,6 +50,8 @@ pub(crate) enum Report {
     Logs { operator: usize, block: BlockRef, answer: Result<LogSet, RpcError> },
     /// A log of a watched contract was pushed: its block cannot be without logs.
     Hint { operator: usize, block: BlockRef },
+    /// A waiting transaction would emit something.
+    Preview(pending::Preview),
     /// An operator's endpoint fails.
     Trouble { operator: usize, kind: FaultKind, what: String },
     /// What an operator calls safe and final.

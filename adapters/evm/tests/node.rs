@@ -305,3 +305,34 @@ async fn catching_up_in_ranges_delivers_everything_in_order() {
     stop.cancel();
     task.await.unwrap().unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_waiting_release_is_previewed_once_and_then_included() {
+    if !node_available() {
+        return;
+    }
+    let world = World::start().await;
+    let mut config = world.config();
+    config.pending = true;
+    let evm = Evm::new(config).unwrap();
+    let (feed, mut batches) = mpsc::channel(16);
+    let stop = CancellationToken::new();
+    let (observer, stopped) = (evm.observer(), stop.clone());
+    let task = tokio::spawn(async move { observer.observe(None, feed, stopped).await });
+    world.produce(1, 1).await;
+    while first_release(&mut batches).await.1.status() != Status::Included {}
+    // The sockets are open: what is sent now is seen before a block holds it.
+    let id = world.emit().await;
+    let (batch, preview) = first_release(&mut batches).await;
+    assert_eq!((preview.status(), preview.position().block_hash), (Status::Pending, B256::ZERO));
+    assert!(batch.progress.is_none() && batch.cursor.is_none());
+    let Event::Transfer(waiting) = preview.event().clone() else { panic!("a transfer") };
+    assert_eq!(waiting.message_id, B256::from(U256::from(id)));
+    world.node.mine(1).await.unwrap();
+    let (_, included) = first_release(&mut batches).await;
+    assert_eq!(included.status(), Status::Included, "three operators showed it, one preview was told");
+    assert_eq!(included.event(), &Event::Transfer(waiting));
+    assert_eq!((included.raw(), included.position().tx_hash), (preview.raw(), preview.position().tx_hash));
+    stop.cancel();
+    task.await.unwrap().unwrap();
+}

@@ -57,6 +57,8 @@ pub struct ChainConfig {
     pub block_secs: u64,
     /// Whether blocks whose header rules out every watched contract are taken as empty without asking.
     pub bloom: bool,
+    /// Whether waiting transactions that call a watched contract are previewed.
+    pub pending: bool,
     /// When a block counts as final.
     pub finality: Finality,
     /// Where containment is sent.

@@ -54,6 +54,7 @@ fn read_chain(section: Section<'_>, base: &Path) -> Option<ChainConfig> {
         lag_blocks: numbers.lag_blocks,
         block_secs: numbers.block_secs,
         bloom: numbers.bloom,
+        pending: numbers.pending,
         finality,
         submission,
         fees,
@@ -70,6 +71,7 @@ struct Numbers {
     lag_blocks: u64,
     block_secs: u64,
     bloom: bool,
+    pending: bool,
 }
 
 impl Numbers {
@@ -83,6 +85,7 @@ impl Numbers {
             lag_blocks: section.number("lag_blocks", 1..=10_000, 5),
             block_secs: section.number("block_secs", 1..=3_600, 12),
             bloom: section.flag("bloom", true),
+            pending: section.flag("pending", false),
         }
     }
 }

@@ -49,6 +49,8 @@ pub(super) struct Assembler {
     bloom: bool,
     /// Blocks that a pushed log named.
     hinted: BTreeMap<B256, u64>,
+    /// Waiting transactions that were told, oldest first.
+    previewed: VecDeque<B256>,
     /// Ancestors under way, since when.
     fetching: BTreeMap<B256, Instant>,
     /// The last block of the ranges under way.
@@ -85,6 +87,7 @@ impl Assembler {
             settled: Settled::new(compiled.config.finality, network.quorum, operators),
             bloom: compiled.config.bloom,
             hinted: BTreeMap::new(),
+            previewed: VecDeque::new(),
             fetching: BTreeMap::new(),
             ranging: None,
             range_pause: None,
@@ -162,6 +165,7 @@ impl Assembler {
             }
             Report::Logs { operator, block, answer } => self.take_logs(operator, block, answer),
             Report::Hint { operator, block } => self.take_hint(operator, block),
+            Report::Preview(preview) => self.take_preview(&preview),
             Report::Trouble { operator, kind, what } => {
                 let trouble = match kind {
                     FaultKind::Garbage => Trouble::GarbageHead,

@@ -42,6 +42,7 @@ fn config(quorum: u16) -> EvmConfig {
         lag_blocks: 2,
         finality: Finality::Depth { safe_blocks: 1, final_blocks: 2 },
         bloom: true,
+        pending: false,
         contracts: vec![WatchedContract {
             bridge: Slug::new("demo").unwrap(),
             address: CONTRACT.to_string(),

@@ -19,7 +19,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::Report;
+use super::{Report, pending::Previews};
 use crate::{
     config::Compiled,
     error::chain_of,
@@ -54,6 +54,7 @@ struct Session {
     client: WsClient,
     heads: String,
     logs: Option<String>,
+    pending: Option<(String, Previews)>,
     asked: VecDeque<B256>,
     last: Option<BlockRef>,
 }
@@ -235,9 +236,15 @@ impl Watcher {
         let logs = if addresses.is_empty() {
             None
         } else {
-            Some(client.subscribe(subscribe(json!(["logs", { "address": addresses }]))).await?)
+            Some(client.subscribe(subscribe(json!(["logs", { "address": &addresses }]))).await?)
         };
-        Ok((Session { client, heads, logs, asked: VecDeque::new(), last: None }, pushes))
+        let pending = if self.compiled.config.pending && !addresses.is_empty() {
+            let id = client.subscribe(subscribe(json!(["newPendingTransactions", true]))).await?;
+            Some((id, Previews::new(addresses)))
+        } else {
+            None
+        };
+        Ok((Session { client, heads, logs, pending, asked: VecDeque::new(), last: None }, pushes))
     }
 
     async fn take(&self, session: &mut Session, push: Push) -> Result<(), End> {
@@ -253,6 +260,10 @@ impl Watcher {
         if Some(&push.subscription) == session.logs.as_ref() {
             let log: Log = serde_json::from_str(push.result.get()).map_err(broken("pushed log"))?;
             return self.take_log(session, &log).await;
+        }
+        if let Some((_, previews)) = session.pending.as_ref().filter(|(id, _)| *id == push.subscription) {
+            previews.start(session.client.clone(), push.result, push.at, self.reports.clone());
+            return Ok(());
         }
         // A push of a subscription that was never made carries no meaning.
         Ok(())

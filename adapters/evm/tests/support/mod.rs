@@ -122,6 +122,7 @@ impl World {
             lag_blocks: 5,
             finality: Finality::Depth { safe_blocks: 2, final_blocks: 8 },
             bloom: true,
+            pending: false,
             contracts: vec![self.contract()],
             targets: Vec::new(),
             signer: None,

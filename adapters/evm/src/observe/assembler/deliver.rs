@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Instant};
 
 use alloy::rpc::types::Log;
 use portcullis_adapter::{Batch, Cursor};
-use portcullis_verifier::{BlockRef, FaultKind, Observation, Progress};
+use portcullis_verifier::{BlockRef, FaultKind, Observation, Progress, Status};
 
 use super::Assembler;
 use crate::{
@@ -15,6 +15,7 @@ use crate::{
         health::Trouble,
         logs::Agreed,
         no_logs,
+        pending::Preview,
         tree::Delivered,
     },
     transport::{Head, LogSet},
@@ -174,6 +175,22 @@ impl Assembler {
             progress: None,
             cursor: None,
         });
+    }
+
+    /// Sends what a waiting transaction would emit, once.
+    pub(in crate::observe) fn take_preview(&mut self, preview: &Preview) {
+        if self.previewed.contains(&preview.transaction) {
+            return;
+        }
+        if self.previewed.len() >= limits::PREVIEWED_MAX {
+            self.previewed.pop_front();
+        }
+        self.previewed.push_back(preview.transaction);
+        let logs = preview.logs_after(self.tree.tip().height);
+        let Ok(events) = decode_block(&self.compiled.decoder, &logs, self.tip_time()) else { return };
+        let observations = events.iter().map(|event| event.with_status(Status::Pending)).collect();
+        let (chain, seen_at) = (self.network.chain, preview.at);
+        self.outbox.push_back(Batch { chain, seen_at, observations, progress: None, cursor: None });
     }
 
     /// The quorum's chain left ours below the window: everything that can be undone is, and watching goes on from
