@@ -38,8 +38,8 @@ Exit codes:
   3  the configuration cannot be used
   4  something that is needed does not answer, or broke
 
-Every error has a code such as PC-0102, explained in docs/errors. Logs go to standard error; PORTCULLIS_LOG chooses
-what is logged (for example info, or portcullis=debug).";
+Every error has a code such as PC-0102, explained in docs/errors. Logs go to standard error;
+PORTCULLIS_LOG chooses what is logged (for example info, or portcullis=debug).";
 
 /// What a person types.
 #[derive(Debug, Parser)]
@@ -52,7 +52,7 @@ pub struct Cli {
     #[arg(long, global = true)]
     json: bool,
     /// How logs are written to standard error.
-    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text, env = "PORTCULLIS_LOG_FORMAT")]
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text, env = "PORTCULLIS_LOG_FORMAT", hide_env_values = true)]
     log_format: LogFormat,
 }
 

@@ -27,7 +27,13 @@ pub(super) struct RunArgs {
     config: ConfigArg,
     /// Name of this process's log among those of the same group. Processes of one name take turns; processes of
     /// different names each decide for themselves.
-    #[arg(long, value_name = "NAME", default_value = "main", env = "PORTCULLIS_REPLICA")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "main",
+        env = "PORTCULLIS_REPLICA",
+        hide_env_values = true
+    )]
     replica: Slug,
 }
 
