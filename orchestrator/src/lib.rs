@@ -19,3 +19,4 @@ pub mod telemetry;
 pub mod verify;
 pub mod views;
 pub mod wiring;
+pub mod writer;

@@ -1,24 +1,20 @@
 //! Making things durable: Postgres first, the local journal when Postgres does not answer in time.
 //!
-//! *Who is in the play.* The engine's loop hands [`Work`] to the [`Writer`], which commits it in order, many sets in
-//! one transaction when they queue up. Only then what waits for it is dispatched: the row is there before the first
-//! byte leaves. The lane writes later attempts through [`Durable`] itself. [`reconcile`] brings the journal into
-//! Postgres once it answers again.
+//! *Who is in the play.* [`Durable`] takes sets: those of the [`crate::writer`], in order, and later attempts from the
+//! lane. [`reconcile`] brings the journal into Postgres once it answers again.
 
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use portcullis_adapter::Attempt;
 use portcullis_verifier::{Action, B256, Slug};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::budget;
-use crate::contain::Signing;
 use crate::journal::{Journal, JournalError};
 use crate::store::{LogEnd, LogName, Pool, Signed, Store, StoreError, WriteSet};
 use crate::telemetry::{Status, now_ms};
@@ -48,30 +44,6 @@ impl DurableError {
             Self::Unreadable(_) => "PC-0233",
         }
     }
-}
-
-/// An action whose containment waits for the decision to be durable.
-#[derive(Debug)]
-pub struct Order {
-    /// What to do.
-    pub action: Action,
-    /// Playbook that allows it.
-    pub playbook: Slug,
-    /// Head of the log after the input that led to it.
-    pub record: B256,
-    /// When what led to it was seen on the socket.
-    pub seen: Option<std::time::Instant>,
-    /// Signing, under way since the decision.
-    pub signing: JoinHandle<Signing>,
-}
-
-/// What the writer is handed.
-#[derive(Debug)]
-pub struct Work {
-    /// What to write.
-    pub set: WriteSet,
-    /// What waits for it.
-    pub orders: Vec<Order>,
 }
 
 /// An action that may be sent: its decision, and its attempts if there are any, are durable.
@@ -164,11 +136,6 @@ impl Durable {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Records must reach Postgres in order: while earlier ones lie in the journal, later ones go there too.
-    fn steps_pending(&self) -> bool {
-        self.lock().sets.iter().any(|set| !set.steps.is_empty())
-    }
-
     /// Makes attempts durable that no step comes with.
     ///
     /// # Errors
@@ -181,11 +148,18 @@ impl Durable {
     }
 
     /// Makes a set durable: in Postgres within its time, else in the journal.
-    async fn write(&self, set: Arc<WriteSet>, urgent: bool, hurry: &Notify) -> Result<(), DurableError> {
+    pub(crate) async fn write(
+        &self,
+        set: Arc<WriteSet>,
+        urgent: bool,
+        hurry: &Notify,
+    ) -> Result<(), DurableError> {
         if set.is_empty() {
             return Ok(());
         }
-        if set.steps.is_empty() || !self.steps_pending() {
+        // Records must reach Postgres in order: while earlier ones lie in the journal, later ones go there too. So do
+        // attempts, because a database that did not answer a moment ago is not worth waiting for.
+        if self.pending() == 0 {
             // On its own task: an answer that comes late must not leave half a transaction on the connection.
             let commit = tokio::spawn({
                 let (store, set) = (self.store.clone(), Arc::clone(&set));
@@ -205,14 +179,18 @@ impl Durable {
                 None => self.status.database(Some("a commit was not answered in time".to_owned())),
             }
         }
-        self.to_journal(set, urgent).await
+        self.to_journal(set, urgent, hurry).await
     }
 
-    async fn to_journal(&self, set: Arc<WriteSet>, urgent: bool) -> Result<(), DurableError> {
+    async fn to_journal(&self, set: Arc<WriteSet>, urgent: bool, hurry: &Notify) -> Result<(), DurableError> {
         metrics::counter!("portcullis_journal_records_total").increment(1);
         // Inputs that nothing waits for may fill the journal only so far: then they wait for Postgres.
+        // Something urgent behind them ends that wait.
         while !urgent && self.lock().journal.bytes() > budget::JOURNAL_BYTES {
-            tokio::time::sleep(budget::RECONCILE_EVERY).await;
+            tokio::select! {
+                () = tokio::time::sleep(budget::RECONCILE_EVERY) => {}
+                () = hurry.notified() => break,
+            }
         }
         let payload = set.encode().map_err(DurableError::Unreadable)?;
         let pending = Arc::clone(&self.pending);
@@ -333,108 +311,4 @@ async fn within<T: Send + 'static>(mut commit: JoinHandle<T>, urgent: bool, hurr
             }
         }
     }
-}
-
-/// Commits what the engine's loop hands over, in order.
-#[derive(Debug)]
-pub struct Writer {
-    /// Where to.
-    pub durable: Arc<Durable>,
-    /// From the loop.
-    pub work: mpsc::Receiver<Work>,
-    /// Told by the loop when it hands over something urgent.
-    pub hurry: Arc<Notify>,
-    /// To the lane.
-    pub lane: mpsc::Sender<Dispatch>,
-    /// For the health of the service.
-    pub status: Arc<Status>,
-}
-
-impl Writer {
-    /// Runs until the loop ends; everything that it handed over is durable then.
-    ///
-    /// # Errors
-    /// When another process writes the log, or when nothing takes the records.
-    pub async fn run(mut self) -> Result<(), DurableError> {
-        while let Some(first) = self.work.recv().await {
-            let work = self.gather(first).await;
-            self.persist(work).await?;
-        }
-        Ok(())
-    }
-
-    /// Puts what follows within a moment behind a set; what is urgent, or large, does not wait.
-    async fn gather(&mut self, mut work: Work) -> Work {
-        let moment = tokio::time::sleep(budget::LINGER);
-        tokio::pin!(moment);
-        while work.set.steps.len() < budget::COMMIT_INPUTS {
-            let next = if work.orders.is_empty() {
-                tokio::select! {
-                    biased;
-                    next = self.work.recv() => next,
-                    () = &mut moment => None,
-                }
-            } else {
-                self.work.try_recv().ok()
-            };
-            let Some(next) = next else { break };
-            work.set.append(next.set);
-            work.orders.extend(next.orders);
-        }
-        work
-    }
-
-    async fn persist(&self, work: Work) -> Result<(), DurableError> {
-        let Work { mut set, orders } = work;
-        let group = set.log.group;
-        let oldest = set.steps.first().map(|step| step.record.at_ms);
-        self.status.group(group, |status| status.oldest_pending_ms = oldest);
-        let urgent = !orders.is_empty();
-        let ready = futures::future::join_all(orders.into_iter().map(sign_in_time)).await;
-        let at_ms = now_ms();
-        for dispatch in &ready {
-            let signed = dispatch.attempts.iter().map(|attempt| Signed { attempt: attempt.clone(), at_ms });
-            set.attempts.extend(signed);
-        }
-        let end = set.end();
-        let set = Arc::new(set);
-        let mut pause = budget::RECONCILE_EVERY;
-        while let Err(error) = self.durable.write(Arc::clone(&set), urgent, &self.hurry).await {
-            if matches!(error, DurableError::StepBack(_)) {
-                return Err(error);
-            }
-            // Neither takes it: nothing may be sent. Both are tried until one does.
-            tracing::error!(
-                code = error.code(),
-                error = describe(&error),
-                "nothing takes the record; trying again"
-            );
-            tokio::time::sleep(pause).await;
-            pause = budget::back_off(pause, Duration::from_secs(5));
-        }
-        for dispatch in ready {
-            // The lane ends only with the group; then nothing more is to be sent.
-            let _sent = self.lane.send(dispatch).await;
-        }
-        self.status.group(group, |status| {
-            status.oldest_pending_ms = None;
-            status.next_seq = end.next_seq;
-            status.head = end.head;
-        });
-        Ok(())
-    }
-}
-
-/// Signing began with the decision; what is not there in time is signed again by the lane, after the commit.
-async fn sign_in_time(order: Order) -> Dispatch {
-    let Order { action, playbook, record, seen, mut signing } = order;
-    let attempts = match tokio::time::timeout(budget::SIGNING, &mut signing).await {
-        Ok(Ok(Signing::Signed(attempts))) => attempts,
-        Ok(_) => Vec::new(),
-        Err(_elapsed) => {
-            signing.abort();
-            Vec::new()
-        }
-    };
-    Dispatch { action, playbook, record, seen, attempts, effective: false }
 }

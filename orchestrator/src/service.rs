@@ -7,6 +7,7 @@
 //! [`crate::confirm`] → [`crate::recover`]. A group that fails is started again from its log.
 
 mod group;
+mod running;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};

@@ -11,12 +11,16 @@
 
 mod support;
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use portcullis::journal::Journal;
+use portcullis::persist::Durable;
 use portcullis::store::people::KillSwitchRow;
 use portcullis::store::{
     Committed, LogEnd, LogRecord, Pool, Signed, Step, Store, StoreError, WriteSet, verify_chain,
 };
+use portcullis::telemetry::Status;
 use portcullis_adapter::{Attempt, Class, Cursor};
 use portcullis_core::log::{chain_head, encode_effects, encode_input};
 use portcullis_core::{Body, ENGINE_VERSION, Effects, Engine, Input};
@@ -146,6 +150,47 @@ async fn two_writers_can_never_both_append() {
     next.steps = steps(first.end(), vec![Body::Tick]);
     store.commit(&next, Pool::General).await.unwrap();
     assert_eq!(store.open_log(&log).await.unwrap().next_seq, 4);
+}
+
+#[tokio::test]
+async fn a_journal_that_was_overtaken_is_kept_aside_and_its_attempts_are_not_lost() {
+    let database = Database::start().await;
+    let (store, log) = (&database.store, log_name());
+    store.open_log(&log).await.unwrap();
+    // This process had written its own first records into its journal when it was cut off.
+    let mut cut_off = WriteSet::new(log, LogEnd::EMPTY);
+    cut_off.steps = steps(LogEnd::EMPTY, vec![Body::ConfigChanged(Box::new(config())), Body::Tick]);
+    cut_off.attempts.push(attempt(3));
+    let folder = database.folder.path().join("data");
+    let path = folder.join("journal/g.main.journal");
+    Journal::open(&path).unwrap().0.append(&cut_off.encode().unwrap()).unwrap();
+    // Meanwhile another one went on.
+    std::thread::sleep(Duration::from_millis(2));
+    store.commit(&first_set(), Pool::General).await.unwrap();
+
+    let status = Arc::new(Status::default());
+    let durable = Durable::open(store.clone(), log, "me".into(), &folder, Arc::clone(&status)).unwrap();
+    assert_eq!(durable.pending(), 1);
+    assert!(durable.reconcile_one().await.unwrap());
+    assert!(!durable.reconcile_one().await.unwrap());
+    assert!(durable.overtaken().is_cancelled(), "the group has to start from what is there");
+    assert_eq!(count(store, &database, "log_forks").await, 2);
+    assert_eq!(store.attempts(ActionId(B256::repeat_byte(1))).await.unwrap(), vec![attempt(3).attempt]);
+    assert_eq!(store.open_log(&log).await.unwrap().next_seq, 3, "the log is as the other left it");
+    assert!(Journal::open(&path).unwrap().1.records.is_empty());
+}
+
+#[tokio::test]
+async fn a_set_survives_the_journals_encoding_and_a_changed_one_is_refused() {
+    let mut set = first_set();
+    set.put_cursor(cursor(4));
+    set.attempts.push(attempt(1));
+    let bytes = set.encode().unwrap();
+    assert_eq!(WriteSet::decode(&bytes).unwrap(), set);
+    assert!(matches!(WriteSet::decode(&bytes[..bytes.len() - 1]), Err(StoreError::Unreadable { .. })));
+    let mut other = bytes.clone();
+    other[0] = 9;
+    assert!(matches!(WriteSet::decode(&other), Err(StoreError::Unreadable { .. })));
 }
 
 #[tokio::test]

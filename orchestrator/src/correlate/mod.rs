@@ -25,10 +25,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::budget;
 use crate::contain::Signer;
-use crate::persist::{Order, Work};
 use crate::store::{LogEnd, LogName, LogRecord, Step, WriteSet};
 use crate::telemetry::{Background, Status, millis, now_ms};
 use crate::verify::EvidenceQueue;
+use crate::writer::{Order, Work};
 use sources::Sources;
 use told::Told;
 

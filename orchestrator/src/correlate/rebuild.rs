@@ -6,7 +6,9 @@ use portcullis_core::config::EngineConfig;
 use portcullis_core::input::Outcome;
 use portcullis_core::log::encode_effects;
 use portcullis_core::{Body, Command, ENGINE_VERSION, Effect, Effects, Engine, Input};
-use portcullis_verifier::{Action, ActionId, B256, Claim, ClaimId, IncidentId, Slug, Verdict};
+use portcullis_verifier::{
+    Action, ActionId, B256, ChainId, Claim, ClaimId, IncidentId, Progress, Slug, Verdict,
+};
 
 use super::sources::Sources;
 use crate::store::{LogEnd, LogName, LogRecord, Store, StoreError, step_of, verify_chain};
@@ -62,11 +64,20 @@ pub struct Leftover {
     pub deadlines: BTreeSet<u64>,
     /// Which sources fail.
     pub sources: Sources,
+    /// How far each chain was delivered.
+    pub heads: BTreeMap<ChainId, Progress>,
     /// Moment of the last input.
     pub last_at_ms: u64,
 }
 
 impl Leftover {
+    /// Whether an action's time had not run out yet on its chain.
+    #[must_use]
+    pub fn is_under_way(&self, action: &Action) -> bool {
+        let head = self.heads.get(&action.chain);
+        head.is_none_or(|head| head.time < action.until || head.height < action.until_height)
+    }
+
     /// Takes in a consumed input with what it caused.
     pub fn consumed(&mut self, input: &Input, effects: &Effects, head: B256) {
         self.last_at_ms = self.last_at_ms.max(input.at_ms);
@@ -81,6 +92,7 @@ impl Leftover {
                 Outcome::Reorged => self.set_effective(*action, false),
                 _ => {}
             },
+            Body::Progress(progress) => drop(self.heads.insert(progress.chain, *progress)),
             Body::Command(Command::Stop { action, .. }) => drop(self.actions.remove(action)),
             Body::ConfigChanged(config) => self.sources.configure(&config.chains),
             _ => {}

@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::ChainWiring;
+use super::running::{GroupError, Running};
 use crate::background;
 use crate::budget;
 use crate::confirm::Confirm;
@@ -21,12 +22,13 @@ use crate::correlate::rebuild::{Leftover, RebuildError, Rebuilt, rebuild};
 use crate::correlate::{Beginning, Correlator, Outputs};
 use crate::killswitch::KillSwitches;
 use crate::observe::Watcher;
-use crate::persist::{Dispatch, Durable, DurableError, Writer, describe, reconcile};
+use crate::persist::{Dispatch, Durable, describe, reconcile};
 use crate::recover::GateWatch;
-use crate::store::{Lease, LogName, Store, StoreError};
+use crate::store::{Lease, LogName, Store};
 use crate::telemetry::{Background, Heads, Phase, Status};
 use crate::verify::{EvidenceQueue, Judge, Verifier};
 use crate::views::Views;
+use crate::writer::Writer;
 
 /// One group with everything that it needs to run.
 pub(super) struct Group {
@@ -39,39 +41,6 @@ pub(super) struct Group {
     pub(super) replica: Slug,
     pub(super) holder: String,
     pub(super) status: Arc<Status>,
-}
-
-/// Why a group has to be started again.
-#[derive(Debug, thiserror::Error)]
-enum GroupError {
-    #[error("PC-0291: the record cannot be used")]
-    Store(#[source] Box<StoreError>),
-    #[error("PC-0292: nothing can be made durable")]
-    Durable(#[source] Box<DurableError>),
-    #[error("PC-0293: the engine cannot be rebuilt")]
-    Rebuild(#[source] Box<RebuildError>),
-    #[error("PC-0294: another process took the lease")]
-    LeaseLost,
-    #[error("PC-0295: {0} ended by itself")]
-    StepEnded(&'static str),
-}
-
-impl From<StoreError> for GroupError {
-    fn from(error: StoreError) -> Self {
-        Self::Store(Box::new(error))
-    }
-}
-
-impl From<DurableError> for GroupError {
-    fn from(error: DurableError) -> Self {
-        Self::Durable(Box::new(error))
-    }
-}
-
-impl From<RebuildError> for GroupError {
-    fn from(error: RebuildError) -> Self {
-        Self::Rebuild(Box::new(error))
-    }
 }
 
 impl Group {
@@ -109,8 +78,31 @@ impl Group {
         commands: &mut mpsc::Receiver<Command>,
         stop: &CancellationToken,
     ) -> Result<(), GroupError> {
+        // A database that hangs must not keep the service from ending.
+        let started = tokio::select! {
+            started = self.start_up(log, stop) => started?,
+            () = stop.cancelled() => return Ok(()),
+        };
+        let Some((lease, running)) = started else { return Ok(()) };
+        self.phase(Phase::Running);
+        let result = running.run(self.store.clone(), lease.clone(), commands, stop).await;
+        // Not getting through only means that the next holder waits until it has run out.
+        match tokio::time::timeout(budget::LEASE_RENEW, self.store.release_lease(&lease)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(code = error.code(), %error, "the lease was not given back"),
+            Err(_elapsed) => tracing::debug!("the lease was not given back in time"),
+        }
+        result
+    }
+
+    /// Everything up to the running steps; none when told to stop while waiting for the lease.
+    async fn start_up(
+        &self,
+        log: LogName,
+        stop: &CancellationToken,
+    ) -> Result<Option<(Lease, Running)>, GroupError> {
         self.phase(Phase::Starting);
-        let Some(lease) = self.wait_for_lease(log, stop).await? else { return Ok(()) };
+        let Some(lease) = self.wait_for_lease(log, stop).await? else { return Ok(None) };
         self.store.prepare_partitions(crate::telemetry::now_ms()).await?;
         self.store.register_gates(&log, &self.config.targets).await?;
         if let Err(error) = self.store.warm().await {
@@ -129,13 +121,7 @@ impl Group {
         let cursors = self.store.cursors(&log).await?;
         let actions = self.open_actions(&rebuilt.leftover).await?;
         let running = self.start(log, rebuilt, cursors, actions, durable, stop)?;
-        self.phase(Phase::Running);
-        let result = running.run(self.store.clone(), lease.clone(), commands, stop).await;
-        // Not getting through only means that the next holder waits until it has run out.
-        if let Err(error) = self.store.release_lease(&lease).await {
-            tracing::debug!(code = error.code(), %error, "the lease was not given back");
-        }
-        result
+        Ok(Some((lease, running)))
     }
 
     /// Waits for the lease; none when told to stop first.
@@ -159,7 +145,7 @@ impl Group {
     /// What the last run left to be contained, with what it had signed.
     async fn open_actions(&self, leftover: &Leftover) -> Result<Vec<Dispatch>, GroupError> {
         let mut dispatches = Vec::new();
-        for open in leftover.actions.values() {
+        for open in leftover.actions.values().filter(|open| leftover.is_under_way(&open.action)) {
             dispatches.push(Dispatch {
                 action: open.action.clone(),
                 playbook: open.playbook,
@@ -345,91 +331,4 @@ fn spawn(
         step.await;
         name
     });
-}
-
-/// A running group.
-struct Running {
-    stop: CancellationToken,
-    steps: JoinSet<&'static str>,
-    writer: tokio::task::JoinHandle<Result<(), DurableError>>,
-    correlator: tokio::task::JoinHandle<Result<(), crate::correlate::LoopError>>,
-    rows: tokio::task::JoinHandle<()>,
-    engine_in: mpsc::Sender<Body>,
-    durable: Arc<Durable>,
-}
-
-impl Running {
-    /// Runs until told to stop or until a step fails; ends every step in either case.
-    async fn run(
-        mut self,
-        store: Store,
-        lease: Lease,
-        commands: &mut mpsc::Receiver<Command>,
-        stop: &CancellationToken,
-    ) -> Result<(), GroupError> {
-        let result = self.supervise(&store, &lease, commands, stop).await;
-        self.finish().await;
-        result
-    }
-
-    async fn supervise(
-        &mut self,
-        store: &Store,
-        lease: &Lease,
-        commands: &mut mpsc::Receiver<Command>,
-        stop: &CancellationToken,
-    ) -> Result<(), GroupError> {
-        let mut renewal = tokio::time::interval(budget::LEASE_RENEW);
-        renewal.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let overtaken = self.durable.overtaken().clone();
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => return Ok(()),
-                () = overtaken.cancelled() => return Err(GroupError::LeaseLost),
-                ended = &mut self.writer => {
-                    return match ended {
-                        Ok(Err(error)) => Err(error.into()),
-                        _ => Err(GroupError::StepEnded("persist")),
-                    };
-                }
-                _ended = &mut self.correlator => return Err(GroupError::StepEnded("correlate")),
-                Some(ended) = self.steps.join_next() => {
-                    return Err(GroupError::StepEnded(ended.unwrap_or("a step")));
-                }
-                Some(command) = commands.recv() => {
-                    // The loop ends only with the group.
-                    let _told = self.engine_in.send(Body::Command(command)).await;
-                }
-                _ = renewal.tick() => match store.renew_lease(lease, budget::LEASE).await {
-                    Ok(true) => {}
-                    // Another process took it, or somebody cleared the table: take it anew, or stand by.
-                    Ok(false) => return Err(GroupError::LeaseLost),
-                    // A database that does not answer gives it to nobody else either.
-                    Err(error) => tracing::warn!(code = error.code(), %error, "the lease was not renewed"),
-                },
-            }
-        }
-    }
-
-    /// Ends every step: those that act first, then the loop, which hands over what it consumed, then the writer.
-    async fn finish(self) {
-        let Self { stop, mut steps, writer, correlator, rows, engine_in, durable: _ } = self;
-        stop.cancel();
-        drop(engine_in);
-        let aborts = [correlator.abort_handle(), writer.abort_handle(), rows.abort_handle()];
-        let graceful = async {
-            while steps.join_next().await.is_some() {}
-            if !correlator.is_finished() {
-                let _ended = correlator.await;
-            }
-            if !writer.is_finished() {
-                let _ended = writer.await;
-            }
-            let _ended = rows.await;
-        };
-        if tokio::time::timeout(budget::SHUTDOWN, graceful).await.is_err() {
-            tracing::warn!("a step did not end in time; what is durable is taken up by the next start");
-            aborts.iter().for_each(tokio::task::AbortHandle::abort);
-        }
-    }
 }

@@ -12,6 +12,7 @@
     reason = "test support: it fails by panicking"
 )]
 
+pub mod harness;
 pub mod world;
 
 use std::future::Future;
@@ -86,6 +87,15 @@ pub fn crash(data: &Path) {
     let since = Instant::now();
     while Path::new(&format!("/proc/{pid}/exe")).exists() && since.elapsed() < Duration::from_secs(10) {
         std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Sends a signal to the server and all of its backends.
+pub fn signal_all(data: &Path, signal: &str) {
+    let Some(pid) = postmaster_pid(data) else { return };
+    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    for pid in children.split_whitespace().chain([pid.as_str()]) {
+        let _sent = Command::new("kill").args([signal, pid]).status();
     }
 }
 

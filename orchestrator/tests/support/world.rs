@@ -150,6 +150,19 @@ impl World {
         self.mine(away(), vec![transfer(TransferKind::Burn, id, dollars)])
     }
 
+    /// Every event on the chains, by its id.
+    pub fn events(&self) -> BTreeSet<portcullis_verifier::EventId> {
+        self.with(|state| {
+            state
+                .chains
+                .values()
+                .flat_map(|side| &side.blocks)
+                .flat_map(|b| &b.events)
+                .map(Observation::id)
+                .collect()
+        })
+    }
+
     pub fn received(&self) -> Vec<Attempt> {
         self.with(|state| state.received.clone())
     }

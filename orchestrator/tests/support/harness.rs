@@ -1,0 +1,147 @@
+//! Runs the service as a test needs it: started, ended, killed; and says what must hold in the end.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use portcullis::service::{self, Options};
+use portcullis::store::Store;
+use portcullis::telemetry::{Phase, Status};
+use portcullis_core::Command;
+use portcullis_core::log::{ReplayReport, replay};
+use portcullis_verifier::{GroupId, IncidentId};
+use sqlx::postgres::PgConnectOptions;
+use tokio_util::sync::CancellationToken;
+
+use super::world::{World, away, home};
+use super::{Database, log_name, slug, until};
+
+/// The service on a runtime of its own, so that it can be killed with everything that it started.
+pub struct Service {
+    pub runtime: Option<tokio::runtime::Runtime>,
+    pub stop: CancellationToken,
+    pub status: Arc<Status>,
+    pub commands: tokio::sync::mpsc::Sender<(GroupId, Command)>,
+    pub task: Option<tokio::task::JoinHandle<()>>,
+}
+
+impl Service {
+    pub fn start(world: &World, options: PgConnectOptions, data_dir: PathBuf) -> Self {
+        Self::named(world, options, data_dir, "main")
+    }
+
+    pub fn named(world: &World, database: PgConnectOptions, data_dir: PathBuf, replica: &str) -> Self {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let (stop, status) = (CancellationToken::new(), Arc::new(Status::default()));
+        let (commands, far) = service::commands();
+        let (wired, replica) = (world.wired(), slug(replica));
+        let options =
+            Options { data_dir, replica, stop: stop.clone(), status: Arc::clone(&status), commands: far };
+        let task = runtime.spawn(async move {
+            let store = Store::connect(database).await.unwrap();
+            service::run(wired, store, options).await.unwrap();
+        });
+        Self { runtime: Some(runtime), stop, status, commands, task: Some(task) }
+    }
+
+    pub fn phase(&self) -> Phase {
+        self.status.snapshot().groups.get(&slug("g")).map(|group| group.phase).unwrap_or_default()
+    }
+
+    pub async fn running(&self) {
+        until("the group runs", || async { self.phase() == Phase::Running }).await;
+    }
+
+    pub async fn end(mut self) {
+        self.stop.cancel();
+        self.task.take().unwrap().await.unwrap();
+        self.runtime.take().unwrap().shutdown_background();
+    }
+
+    /// Every task ends where it stands, as under kill -9.
+    pub async fn kill(mut self) {
+        let runtime = self.runtime.take().unwrap();
+        let ended = move || runtime.shutdown_timeout(Duration::from_secs(5));
+        tokio::task::spawn_blocking(ended).await.unwrap();
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+pub fn data_dir(database: &Database) -> PathBuf {
+    database.folder.path().join("data")
+}
+
+pub fn start(world: &World, database: &Database) -> Service {
+    Service::start(world, database.cluster().connect_options(), data_dir(database))
+}
+
+/// Lets blocks come until a condition holds.
+pub async fn mine_until(world: &World, what: &str, condition: impl Fn() -> bool) {
+    until(what, || {
+        let done = condition();
+        if !done {
+            world.mine_both();
+        }
+        async move {
+            tokio::time::sleep(Duration::from_millis(40)).await;
+            done
+        }
+    })
+    .await;
+}
+
+pub async fn incident(store: &Store) -> IncidentId {
+    let halts =
+        |rows: Vec<_>| rows.iter().any(|row: &portcullis::store::read::IncidentRow| row.class == "halt");
+    until("an incident is on record", || async { store.incidents(None, 10).await.is_ok_and(halts) }).await;
+    let mut rows = store.incidents(None, 10).await.unwrap();
+    // A cause that an outsider can provoke makes an incident of its own, which only notifies.
+    rows.retain(|row| row.class == "halt");
+    assert_eq!(rows.len(), 1, "one attack, one incident to halt for: {rows:?}");
+    IncidentId(rows[0].incident_id.as_slice().try_into().unwrap())
+}
+
+pub async fn states(store: &Store, incident: IncidentId) -> Vec<(String, String)> {
+    store.actions(incident).await.unwrap().into_iter().map(|row| (row.chain, row.state)).collect()
+}
+
+pub async fn both_effective(store: &Store, world: &World, id: IncidentId) {
+    until("both gates are proven closed", || async {
+        let states = states(store, id).await;
+        let done = [home(), away()]
+            .iter()
+            .all(|chain| states.iter().any(|(c, s)| c == chain.as_str() && s == "effective"));
+        if !done {
+            world.mine_both();
+            tokio::time::sleep(Duration::from_millis(40)).await;
+        }
+        done
+    })
+    .await;
+}
+
+pub async fn assert_replays(store: &Store) {
+    let records = store.log_records(&log_name()).await.unwrap();
+    let report = replay(records.into_iter().map(Into::into));
+    assert!(matches!(report, ReplayReport::Equal { .. }), "{report:?}");
+}
+
+/// Row before bytes: whatever reached an endpoint lies in the table of attempts.
+pub async fn assert_rows_cover_bytes(store: &Store, world: &World) {
+    for attempt in world.received() {
+        let rows = store.attempts(attempt.action).await.unwrap();
+        assert!(rows.contains(&attempt), "bytes without a row: {attempt:?}");
+    }
+}
+
+pub fn journal_of(data_dir: &Path) -> PathBuf {
+    data_dir.join("journal/g.main.journal")
+}
