@@ -4,7 +4,7 @@
 /// the bound the engine raises an alarm and counts, because the message is long since known to be broken.
 pub const LIVE_PER_MESSAGE: usize = 4_096;
 
-/// Messages remembered: what 32-bit record numbers reach, less the empty marker. At 200 bytes each this is
+/// Messages remembered: what 32-bit record numbers reach. At 200 bytes each this is
 /// 800 GB, so memory is the real bound; reaching the number is an alarm, never an eviction.
 pub const MESSAGES: usize = 4_294_967_294;
 
