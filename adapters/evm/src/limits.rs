@@ -100,10 +100,16 @@ pub const UNSENT_AGE: u32 = 3;
 pub const BALANCE_TRIPS: u64 = 3;
 /// Outstanding actions for which nonces are kept apart.
 pub const OUTSTANDING_MAX: usize = 256;
+/// Pause between chances for operators whose logs were bad, milliseconds.
+pub const PROBE_MS: u64 = 1_000;
 /// Pause after catching up failed, milliseconds.
 pub const RANGE_PAUSE_MS: u64 = 1_000;
 /// Failures in a row to tell logs before an operator is called dark: one may be a block not indexed yet.
 pub const LOG_FAILURES: u32 = 3;
+/// An operator that keeps a proof waiting for so long is not waited for alone: most answer within a few round trips.
+pub const PAYLOAD_HEDGE: Duration = Duration::from_millis(150);
+/// The operators asked first about old blocks have so long before all are asked.
+pub const RANGE_HANG: Duration = Duration::from_secs(1);
 /// Blocks remembered because a pushed log named them.
 pub const HINTS_MAX: usize = 1_024;
 /// Previews of waiting transactions at one time, per operator: they must not crowd out heads.

@@ -13,7 +13,8 @@ use alloy::{
 };
 use async_trait::async_trait;
 use futures::{
-    StreamExt,
+    FutureExt, StreamExt,
+    future::BoxFuture,
     stream::{self, FuturesUnordered},
 };
 use portcullis_adapter::{AdapterError, Class, Prove};
@@ -41,6 +42,43 @@ pub struct EvmProver {
 struct Voices {
     header: Option<Header>,
     attestations: Vec<Attestation>,
+}
+
+/// Payloads for a claim as operators bring them. One operator is asked first; the next one as soon as that one
+/// fails, or has kept us waiting: a half-open endpoint costs a moment, not its time-out.
+struct Payloads<'a> {
+    chain: ChainId,
+    claim: &'a Claim,
+    open: FuturesUnordered<BoxFuture<'a, (&'a Operator, Result<Payload, AdapterError>)>>,
+    rest: std::vec::IntoIter<&'a Operator>,
+}
+
+impl<'a> Payloads<'a> {
+    fn new(chain: ChainId, claim: &'a Claim, order: Vec<&'a Operator>) -> Self {
+        Self { chain, claim, open: FuturesUnordered::new(), rest: order.into_iter() }
+    }
+
+    /// Asks one more; false when all were asked.
+    fn ask(&mut self) -> bool {
+        let Some(operator) = self.rest.next() else { return false };
+        let (chain, claim) = (self.chain, self.claim);
+        self.open.push(async move { (operator, payload(chain, &operator.lanes.prove, claim).await) }.boxed());
+        true
+    }
+
+    /// The next answer; none when everybody has answered.
+    async fn next(&mut self) -> Option<(&'a Operator, Result<Payload, AdapterError>)> {
+        loop {
+            if self.open.is_empty() && !self.ask() {
+                return None;
+            }
+            match tokio::time::timeout(limits::PAYLOAD_HEDGE, self.open.next()).await {
+                Ok(answer) => return answer,
+                Err(_waiting) if self.ask() => {}
+                Err(_waiting) => return self.open.next().await,
+            }
+        }
+    }
 }
 
 impl EvmProver {
@@ -154,12 +192,8 @@ impl Prove for EvmProver {
             ));
         }
         let block = claim.block();
-        let order = self.by_standing();
-        let Some((first, others)) = order.split_first() else {
-            return Err(no_quorum(chain, "no operator is configured"));
-        };
-        let (voices, first_payload) =
-            tokio::join!(self.voices(block), payload(chain, &first.lanes.prove, claim));
+        let mut payloads = Payloads::new(chain, claim, self.by_standing());
+        let (voices, mut early) = tokio::join!(self.voices(block), payloads.next());
         self.name_dissenters(block, &voices.attestations);
         let header = match voices.header {
             Some(header) => header,
@@ -171,14 +205,13 @@ impl Prove for EvmProver {
             QuorumEvidence { header: header_rlp.clone(), attestations, anchor: Anchor::Itself, payload }
                 .to_evidence()
         };
-        let mut answers = stream::iter(core::iter::once((*first, Some(first_payload))))
-            .chain(stream::iter(others.iter().map(|operator| (*operator, None))));
         let mut last_error = None;
-        while let Some((operator, early)) = answers.next().await {
-            let answer = match early {
-                Some(answer) => answer,
-                None => payload(chain, &operator.lanes.prove, claim).await,
+        loop {
+            let next = match early.take() {
+                Some(answer) => Some(answer),
+                None => payloads.next().await,
             };
+            let Some((operator, answer)) = next else { break };
             match answer {
                 Ok(payload) => {
                     let evidence = assemble(payload);

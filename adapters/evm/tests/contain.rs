@@ -6,7 +6,7 @@ mod support;
 use std::sync::Arc;
 
 use alloy::primitives::Address;
-use portcullis_adapter::{Class, Contain, Landing, Prove};
+use portcullis_adapter::{Attempt, Class, Contain, Landing, Prove};
 use portcullis_evm::{
     Evm, EvmConfig, EvmContainer, LocalSigner,
     config::{PrivateEndpoint, Submission},
@@ -28,6 +28,22 @@ struct Scene {
     container: EvmContainer,
 }
 
+fn chain_of(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {}", chain_of(cause)))
+}
+
+/// Where an attempt comes to rest: a node answers before its block is made.
+async fn landed(scene: &Scene, attempt: &Attempt) -> Landing {
+    for _ in 0..1_000 {
+        let landing = scene.container.landing(attempt).await.unwrap();
+        if landing != Landing::Pending {
+            return landing;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    Landing::Pending
+}
+
 async fn scene(change: impl FnOnce(&World, &mut EvmConfig)) -> Scene {
     let world = World::with(DevnetConfig::new(CHAIN)).await;
     let key = Devnet::account(1).unwrap();
@@ -37,7 +53,7 @@ async fn scene(change: impl FnOnce(&World, &mut EvmConfig)) -> Scene {
     change(&world, &mut config);
     let evm = Evm::new(config).unwrap();
     let container = evm.container(Arc::new(LocalSigner::from(key)));
-    let now = container.gate(guard.into_word(), scope).await.unwrap().time;
+    let now = container.gate(guard.into_word(), scope).await.map_err(|error| chain_of(&error)).unwrap().time;
     Scene { world, guard, scope, now, evm, container }
 }
 
@@ -55,7 +71,7 @@ async fn a_lie_about_the_nonce_costs_a_candidate_and_nothing_else() {
     for attempt in &attempts {
         scene.container.broadcast(attempt).await;
     }
-    let landing = scene.container.landing(&attempts[0]).await.unwrap();
+    let landing = landed(&scene, &attempts[0]).await;
     let Landing::Included(block) = landing else { panic!("the true nonce lands: {landing:?}") };
     let effect = scene.container.effect(&action, block);
     let evidence = scene.evm.prover().evidence(&effect).await.unwrap();
@@ -81,7 +97,7 @@ async fn a_stuck_trip_is_replaced_by_a_higher_offer() {
     assert!(sent.replies.iter().all(|reply| reply.accepted), "{sent:?}");
     scene.world.node.mine(1).await.unwrap();
     assert_eq!(scene.container.landing(&first).await.unwrap(), Landing::Replaced);
-    assert!(matches!(scene.container.landing(&second).await.unwrap(), Landing::Included(_)));
+    assert!(matches!(landed(&scene, &second).await, Landing::Included(_)));
     let again = scene.container.broadcast(&first).await;
     assert!(again.replies.iter().all(|reply| !reply.accepted), "a spent nonce is refused: {again:?}");
 }
@@ -103,7 +119,7 @@ async fn two_gates_close_in_one_block() {
     }
     scene.world.node.mine(1).await.unwrap();
     for attempt in [&first, &second] {
-        assert!(matches!(scene.container.landing(attempt).await.unwrap(), Landing::Included(_)));
+        assert!(matches!(landed(&scene, attempt).await, Landing::Included(_)));
     }
     let gate = scene.container.gate(scene.guard.into_word(), scene.scope).await.unwrap();
     assert_eq!(gate.until, two.until, "the later of both");
@@ -121,9 +137,7 @@ async fn a_refused_trip_is_told_before_and_after() {
     assert!(!simulation.ok && simulation.detail.contains("register"), "{simulation:?}");
     let attempt = scene.container.sign(&unknown, RECORD, 0).await.unwrap().remove(0);
     scene.container.broadcast(&attempt).await;
-    let Landing::Reverted(_, why) = scene.container.landing(&attempt).await.unwrap() else {
-        panic!("reverted")
-    };
+    let Landing::Reverted(_, why) = landed(&scene, &attempt).await else { panic!("reverted") };
     assert!(why.contains("does not know scope"), "{why}");
 
     let stranger = scene.evm.container(Arc::new(LocalSigner::from(Devnet::account(3).unwrap())));
@@ -152,7 +166,7 @@ async fn private_submission_shows_nothing_to_public_endpoints() {
     let attempt = scene.container.sign(&action, RECORD, 0).await.unwrap().remove(0);
     let sent = scene.container.broadcast(&attempt).await;
     assert_eq!(sent.replies.len(), 1);
-    assert!(matches!(scene.container.landing(&attempt).await.unwrap(), Landing::Included(_)));
+    assert!(matches!(landed(&scene, &attempt).await, Landing::Included(_)));
     for proxy in &scene.world.proxies {
         assert_eq!(proxy.requests_of("eth_sendRawTransaction"), 0);
     }
@@ -180,7 +194,7 @@ async fn without_a_quorum_nothing_is_said_about_landing() {
     for proxy in &scene.world.proxies {
         proxy.heal();
     }
-    assert!(matches!(scene.container.landing(&attempt).await.unwrap(), Landing::Included(_)));
+    assert!(matches!(landed(&scene, &attempt).await, Landing::Included(_)));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -192,9 +206,7 @@ async fn a_lie_about_receipts_or_state_is_found_by_its_proof() {
     let action = action(scene.guard, scene.scope, scene.now + 600);
     let attempt = scene.container.sign(&action, RECORD, 0).await.unwrap().remove(0);
     scene.container.broadcast(&attempt).await;
-    let Landing::Included(block) = scene.container.landing(&attempt).await.unwrap() else {
-        panic!("included")
-    };
+    let Landing::Included(block) = landed(&scene, &attempt).await else { panic!("included") };
     let effect = scene.container.effect(&action, block);
     // The first operator proves another slot's absence, the second leaves a node out.
     scene.world.proxies[0].set(

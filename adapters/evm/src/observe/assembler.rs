@@ -60,6 +60,8 @@ pub(super) struct Assembler {
     started: Instant,
     /// When any operator last brought a block that was new.
     moved: Instant,
+    /// When operators in trouble were last given a chance.
+    probed: Instant,
     /// Since when each operator's head contradicts or hangs.
     off_since: Vec<Option<Instant>>,
     /// Since when a quorum is ahead without a block that it agrees on.
@@ -93,6 +95,7 @@ impl Assembler {
             range_pause: None,
             started: Instant::now(),
             moved: Instant::now(),
+            probed: Instant::now(),
             off_since: vec![None; operators],
             torn_since: None,
             log_failures: vec![0; operators],

@@ -17,7 +17,10 @@ use futures::{
 };
 use portcullis_rpc::{Agreement, RpcError, Split, Wait, quorum};
 use portcullis_verifier::{BlockRef, FaultKind, OperatorId};
-use tokio::{sync::mpsc, time::sleep};
+use tokio::{
+    sync::mpsc,
+    time::{sleep, timeout},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::Report;
@@ -222,11 +225,14 @@ impl Backfill {
             self.usable.iter().filter_map(|at| self.network.operators.get(*at)).collect();
         let skip = usize::try_from(turn).unwrap_or(0).checked_rem(all.len().max(1)).unwrap_or(0);
         let some = all.iter().cycle().skip(skip).take(needed.min(all.len()));
-        if let Ok(agreed) = quorum(some.map(|o| (o.name, question(o))), needed, Wait::ForAll).await {
+        // One that hangs must not hold the others up for the length of its time-out, range after range.
+        let first = quorum(some.map(|o| (o.name, question(o))), needed, Wait::ForAll);
+        if let Ok(Ok(agreed)) = timeout(limits::RANGE_HANG, first).await {
             return Ok(agreed.value);
         }
         let everybody = self.network.operators.iter().map(|o| (o.name, question(o)));
-        let result: Result<Agreement<T>, Split<T>> = quorum(everybody, needed, Wait::ForAll).await;
+        let grace = Wait::Grace(limits::GRACE_MAX);
+        let result: Result<Agreement<T>, Split<T>> = quorum(everybody, needed, grace).await;
         match result {
             Ok(agreed) => {
                 self.name(agreed.dissenting.iter().flat_map(|(_, who)| who), &agreed.failed);

@@ -140,6 +140,12 @@ impl LogBook {
         (same.into_iter().map(|(o, _)| o).collect(), other.into_iter().map(|(o, _)| o).collect())
     }
 
+    /// The newest block whose logs are settled.
+    pub(crate) fn newest_settled(&self) -> Option<BlockRef> {
+        let settled = self.entries.values().filter(|entry| entry.settled.is_some());
+        settled.map(|entry| entry.block).max_by_key(|block| block.height)
+    }
+
     /// How long a block has been waiting for agreement.
     pub(crate) fn waiting_since(&self, block: B256) -> Option<Instant> {
         self.entries.get(&block).filter(|entry| entry.settled.is_none()).map(|entry| entry.since)

@@ -179,7 +179,10 @@ impl Assembler {
 
     /// Sends what a waiting transaction would emit, once.
     pub(in crate::observe) fn take_preview(&mut self, preview: &Preview) {
-        if self.previewed.contains(&preview.transaction) {
+        // A simulation may take longer than the next block.
+        let mut included = self.tree.window().iter().flat_map(|delivered| &delivered.events);
+        let known = included.any(|event| event.position().tx_hash == preview.transaction);
+        if known || self.previewed.contains(&preview.transaction) {
             return;
         }
         if self.previewed.len() >= limits::PREVIEWED_MAX {

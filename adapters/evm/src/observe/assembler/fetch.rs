@@ -21,20 +21,39 @@ impl Assembler {
         let now = Instant::now();
         let retry = Duration::from_millis(limits::LOGS_RETRY_MS);
         for operator in self.tree.supporters(block.hash) {
-            if !self.book.wants(operator, block, now, retry) {
-                continue;
+            if self.book.wants(operator, block, now, retry) {
+                self.book.asked(operator, block, now);
+                self.ask_one(operator, block);
             }
-            let Some(endpoint) = self.network.operators.get(operator) else { continue };
-            // The proving lane fails sooner than the reading one; the next round asks again.
-            let (client, addresses) = (endpoint.lanes.prove.clone(), self.addresses.clone());
-            let reports = self.reports.clone();
-            self.book.asked(operator, block, now);
-            tokio::spawn(async move {
-                let request = block_logs_request(&addresses, block.hash);
-                let answer = client.ask::<Vec<Log>>(request, "list of logs").await;
-                let answer = answer.and_then(|logs| LogSet::check(logs, &addresses, Span::Block(block)));
-                let _observer_gone = reports.send(Report::Logs { operator, block, answer }).await;
-            });
+        }
+    }
+
+    fn ask_one(&self, operator: usize, block: BlockRef) {
+        let Some(endpoint) = self.network.operators.get(operator) else { return };
+        // The proving lane fails sooner than the reading one; the next round asks again.
+        let (client, addresses) = (endpoint.lanes.prove.clone(), self.addresses.clone());
+        let reports = self.reports.clone();
+        tokio::spawn(async move {
+            let request = block_logs_request(&addresses, block.hash);
+            let answer = client.ask::<Vec<Log>>(request, "list of logs").await;
+            let answer = answer.and_then(|logs| LogSet::check(logs, &addresses, Span::Block(block)));
+            let _observer_gone = reports.send(Report::Logs { operator, block, answer }).await;
+        });
+    }
+
+    /// Asks operators whose word about logs was bad for those of a block that is settled: who is slower than the
+    /// quorum would else never be asked again, and never be cleared.
+    pub(super) fn probe_logs(&mut self) {
+        if self.addresses.is_empty() || self.probed.elapsed() < Duration::from_millis(limits::PROBE_MS) {
+            return;
+        }
+        self.probed = Instant::now();
+        let block = self.book.newest_settled().unwrap_or_else(|| self.tree.tip());
+        let bad = [Trouble::GarbageLogs, Trouble::NoLogs, Trouble::DissentLogs];
+        for operator in 0..self.network.operators.len() {
+            if bad.iter().any(|trouble| self.health.has(self.name(operator), *trouble)) {
+                self.ask_one(operator, block);
+            }
         }
     }
 

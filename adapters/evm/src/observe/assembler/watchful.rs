@@ -14,6 +14,7 @@ impl Assembler {
         for operator in 0..self.network.operators.len() {
             self.look_at(operator, now);
         }
+        self.probe_logs();
         self.look_at_quorum();
         self.look_at_chain(now);
     }
