@@ -61,6 +61,8 @@ pub struct Dispatch {
     pub attempts: Vec<Attempt>,
     /// True when an earlier run had proven it to be in effect.
     pub effective: bool,
+    /// True when it was signed a moment ago, and so the kill switches were read a moment ago.
+    pub cleared: bool,
 }
 
 #[derive(Debug)]

@@ -141,5 +141,6 @@ async fn sign_in_time(order: Order) -> Dispatch {
             Vec::new()
         }
     };
-    Dispatch { action, playbook, record, seen, attempts, effective: false }
+    let cleared = !attempts.is_empty();
+    Dispatch { action, playbook, record, seen, attempts, effective: false, cleared }
 }

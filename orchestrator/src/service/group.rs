@@ -153,6 +153,7 @@ impl Group {
                 seen: None,
                 attempts: self.store.attempts(open.action.id).await?,
                 effective: open.effective,
+                cleared: false,
             });
         }
         Ok(dispatches)
