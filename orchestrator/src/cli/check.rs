@@ -7,6 +7,7 @@ use clap::Args;
 use super::{
     CliError, ConfigArg, EXIT_CONFIG, answer as answer_code,
     dial::{self, Dialled},
+    format::class_name,
     open, print, print_json,
 };
 use crate::config::{Loaded, Problems};
@@ -93,7 +94,7 @@ fn summary(loaded: &Loaded) -> String {
             ));
         }
         for playbook in &engine.playbooks {
-            let class = format!("{:?}", playbook.class).to_lowercase();
+            let class = class_name(playbook.class);
             text.push_str(&format!("  playbook {}: {class} for {} s\n", playbook.id, playbook.expiry_secs));
         }
     }

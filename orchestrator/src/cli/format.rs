@@ -1,5 +1,7 @@
 //! How times, values and ids look to people.
 
+use portcullis_verifier::ActionClass;
+
 /// Seconds of a day.
 const DAY_SECS: i64 = 86_400;
 
@@ -72,6 +74,16 @@ pub(super) fn short(id: &str) -> String {
     match (id.get(..10), id.get(id.len().saturating_sub(6)..)) {
         (Some(head), Some(tail)) if id.len() > 20 => format!("{head}…{tail}"),
         _ => id.to_owned(),
+    }
+}
+
+/// A class of action as the configuration and the API write it.
+pub(super) fn class_name(class: ActionClass) -> &'static str {
+    match class {
+        ActionClass::Notify => "notify",
+        ActionClass::Tighten => "tighten",
+        ActionClass::Hold => "hold",
+        ActionClass::Halt => "halt",
     }
 }
 

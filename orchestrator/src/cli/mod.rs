@@ -2,6 +2,7 @@
 
 mod backtest;
 mod check;
+mod detectors;
 mod dial;
 mod error;
 mod format;
@@ -129,6 +130,13 @@ Examples:
   portcullis incidents show 0x5be1…
   portcullis incidents show 0x5be1… --json")]
     Incidents(incidents::IncidentsArgs),
+    /// List what makes the service speak, who can provoke it at what cost, and how far each goes by itself.
+    #[command(after_help = "\
+Example:
+  portcullis detectors
+
+What an outsider can provoke cheaply may at most hold; thresholds stand in [rules] of the configuration.")]
+    Detectors,
     /// Print the description of the HTTP API (OpenAPI 3.1).
     #[command(after_help = "\
 Example:
@@ -150,6 +158,7 @@ impl Cli {
             Command::Backtest(args) => backtest::backtest(args, json).await,
             Command::Replay(args) => replay::replay(args, json).await,
             Command::Incidents(args) => incidents::incidents(args, json).await,
+            Command::Detectors => detectors::detectors(json),
             Command::Openapi => openapi::openapi(),
         }
     }
