@@ -75,7 +75,25 @@ pub(crate) fn build(paths: &Paths, profile: &str) -> Result<Vec<(&'static str, P
         cargo.arg("--release");
     }
     command::run(&mut cargo).wrap_err("the programs could not be built")?;
-    Ok(PROGRAMS.iter().map(|(variable, name)| (*variable, paths.binary(profile, name))).collect())
+    Ok(programs(paths, profile))
+}
+
+/// Builds the programs together with all tests and returns where the programs lie.
+///
+/// In one call, because cargo chooses features for all that one call builds: programs built alone would differ from
+/// what the tests link in a few, and half of the dependencies would be compiled twice.
+///
+/// # Errors
+/// When something does not compile.
+pub(crate) fn build_with_tests(paths: &Paths) -> Result<Vec<(&'static str, PathBuf)>> {
+    let mut cargo = paths.cargo();
+    cargo.args(["build", "--workspace", "--bins", "--tests"]);
+    command::run(&mut cargo).wrap_err("programs and tests could not be built")?;
+    Ok(programs(paths, "debug"))
+}
+
+fn programs(paths: &Paths, profile: &str) -> Vec<(&'static str, PathBuf)> {
+    PROGRAMS.iter().map(|(variable, name)| (*variable, paths.binary(profile, name))).collect()
 }
 
 fn become_program(paths: &Paths, profile: &str, name: &str, args: &[OsString]) -> Result<()> {

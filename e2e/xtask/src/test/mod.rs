@@ -49,7 +49,7 @@ pub(crate) fn command(paths: &Paths, quick: bool) -> Result<()> {
     if quick {
         gate.section("format", |_| format(paths));
         gate.section("tidy", |_| tidy::command(paths));
-        gate.section("tests of the pure crates", |results| pure_tests(paths, None, results));
+        gate.section("tests of the pure crates", |results| pure_tests(paths, results));
         return gate.close();
     }
     let mut tools = None;
@@ -67,8 +67,7 @@ pub(crate) fn command(paths: &Paths, quick: bool) -> Result<()> {
     };
     gate.section("clippy", |_| clippy(paths));
     gate.section("contracts", |results| contracts(paths, &tools, results));
-    gate.section("tests of the pure crates", |results| pure_tests(paths, Some(&tools), results));
-    gate.section("tests on real nodes and Postgres", |results| all_tests(paths, &tools, results));
+    gate.section("tests", |results| all_tests(paths, &tools, results));
     gate.section("generated files", |_| regen::after_build(paths, &tools, true));
     gate.close()
 }
@@ -94,24 +93,20 @@ fn contracts(paths: &Paths, tools: &Tools, results: &mut Results) -> Result<()> 
     formatted.and(tested).and(artifacts)
 }
 
-fn pure_tests(paths: &Paths, tools: Option<&Tools>, results: &mut Results) -> Result<()> {
+fn pure_tests(paths: &Paths, results: &mut Results) -> Result<()> {
     let mut cargo = paths.cargo();
     cargo.args(["test", "--no-fail-fast"]);
     for name in PURE {
         cargo.args(["-p", name]);
     }
-    cargo.envs(tools.map(Tools::environment).unwrap_or_default());
     results::run(&mut cargo, results)
 }
 
 fn all_tests(paths: &Paths, tools: &Tools, results: &mut Results) -> Result<()> {
     // The tests of the whole start the service as its own process.
-    let binaries = run::build(paths, "debug")?;
+    let binaries = run::build_with_tests(paths)?;
     let mut cargo = paths.cargo();
     cargo.args(["test", "--workspace", "--no-fail-fast"]);
-    for name in PURE {
-        cargo.args(["--exclude", name]);
-    }
     cargo.envs(tools.environment()).envs(binaries);
     results::run(&mut cargo, results)
 }
