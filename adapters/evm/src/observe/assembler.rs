@@ -198,6 +198,8 @@ impl Assembler {
 
     fn take_head(&mut self, operator: usize, head: Head, at: Instant, asked: bool) {
         let block = head.block;
+        let concerns =
+            !self.addresses.is_empty() && (!self.bloom || head.may_concern(&self.compiled.decoder));
         if self.tree.known(&block.hash).is_none() {
             self.moved = Instant::now();
             self.health.lower(None, Trouble::Stalled);
@@ -205,8 +207,13 @@ impl Assembler {
         if !self.add(head, at, operator) {
             return;
         }
+        let retry = Duration::from_millis(limits::LOGS_RETRY_MS);
         if asked {
             self.book.asked(operator, block, at);
+        } else if concerns && self.book.wants(operator, block, at, retry) {
+            // Even where the block is delivered already: what a slow operator says is compared like the rest.
+            self.book.asked(operator, block, at);
+            self.ask_one(operator, block);
         }
         self.tree.point(operator, block);
         self.lower(operator, Trouble::Dark);

@@ -28,7 +28,7 @@ impl Assembler {
         }
     }
 
-    fn ask_one(&self, operator: usize, block: BlockRef) {
+    pub(super) fn ask_one(&self, operator: usize, block: BlockRef) {
         let Some(endpoint) = self.network.operators.get(operator) else { return };
         // The proving lane fails sooner than the reading one; the next round asks again.
         let (client, addresses) = (endpoint.lanes.prove.clone(), self.addresses.clone());
