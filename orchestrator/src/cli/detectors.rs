@@ -7,6 +7,9 @@ use portcullis_core::{Card, cards};
 
 use super::{CliError, EXIT_GOOD, format::class_name, print, print_json};
 
+/// Columns of the table where no terminal says how many there are.
+const WIDTH: u16 = 110;
+
 pub(super) fn detectors(json: bool) -> Result<ExitCode, CliError> {
     if json {
         let list: Vec<serde_json::Value> = cards().map(|card| entry(&card)).collect();
@@ -30,6 +33,9 @@ fn entry(card: &Card) -> serde_json::Value {
 fn table() -> Table {
     let mut table = Table::new();
     table.load_style(presets::ASCII_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    if !table.is_tty() {
+        table.set_width(WIDTH);
+    }
     table.set_header(["detector", "goes as far as", "who can provoke it", "at what cost"]);
     for card in cards() {
         table.add_row([card.name, class_name(card.highest), card.provoked_by, card.cost]);

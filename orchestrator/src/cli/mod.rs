@@ -75,7 +75,8 @@ struct ConfigArg {
         value_name = "FILE",
         global = true,
         default_value = "portcullis.toml",
-        env = "PORTCULLIS_CONFIG"
+        env = "PORTCULLIS_CONFIG",
+        hide_env_values = true
     )]
     config: PathBuf,
 }
