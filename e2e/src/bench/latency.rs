@@ -203,11 +203,24 @@ fn endpoints(side: &Side) -> Result<Vec<Rpc>> {
     side.operators.iter().map(|proxy| Rpc::new(proxy.http(), side.deployed.chain_id)).collect()
 }
 
-/// Waits until both gates let value out again.
+/// Waits until both trips have landed, and then until both gates let value out again.
 async fn open_again(world: &World) -> Result<()> {
     let deadline = Instant::now() + ROUND;
     for side in world.sides() {
-        while side.closed().await? {
+        while !side.closed().await? {
+            if Instant::now() > deadline {
+                bail!("{} does not close", side.caip2());
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+    for side in world.sides() {
+        loop {
+            // By the newest block's own clock: a call may be given the next block's, which is ahead of it.
+            let (gate, head) = (side.gate().await?, side.node.rpc.head().await?);
+            if head.timestamp >= gate.closedUntil && head.number >= gate.closedUntilHeight {
+                break;
+            }
             if Instant::now() > deadline {
                 bail!("{} does not open again", side.caip2());
             }

@@ -218,7 +218,9 @@ impl Tally {
         if more > 0 {
             parts.push(format!("{more} more kinds"));
         }
-        format!("{} {what} {} ({})", self.count, dollars(self.value), parts.join(", "))
+        // Most of what the siblings lost is in tokens that nobody quoted.
+        let worth = if self.value == 0 { "nothing that has a price".to_owned() } else { dollars(self.value) };
+        format!("{} {what} {worth} ({})", self.count, parts.join(", "))
     }
 }
 
