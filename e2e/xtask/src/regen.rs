@@ -18,7 +18,7 @@ Usage: cargo xtask regen [--check]
   contracts/artifacts/        from the Solidity sources, by the pinned compiler
   migrations/schema.sql       from the migrations
   .sqlx/                      from the SQL queries and the migrations
-  docs/openapi.json           from the handlers of the HTTP interface
+  orchestrator/openapi.json   from the handlers of the HTTP interface
 
 Options:
   --check  change nothing; fail and say what differs
@@ -28,7 +28,7 @@ Examples:
   cargo xtask regen --check";
 
 /// Where the description of the HTTP interface is kept.
-const OPENAPI: &str = "docs/openapi.json";
+const OPENAPI: &str = "orchestrator/openapi.json";
 
 /// The command `regen`.
 ///
