@@ -1,4 +1,5 @@
-//! Files that the documentation names in back-ticks exist, and so does the test or function behind `file.rs::name`.
+//! Files that the documentation names in back-ticks exist, and so does the test or function behind `file.rs::name`
+//! or `file.sol::name`.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -55,11 +56,13 @@ fn broken(tree: &Tree, folders: &BTreeSet<&str>, mention: &str) -> Result<Option
     }
     let item = item.rsplit("::").next().unwrap_or_default();
     let word = item.chars().all(|c| c.is_alphanumeric() || c == '_');
-    if item.is_empty() || !word || !path.ends_with(".rs") {
+    let source = path.ends_with(".rs") || path.ends_with(".sol");
+    if item.is_empty() || !word || !source {
         return Ok(None);
     }
     let text = tree.text(path)?;
-    let declared = ["fn", "struct", "enum", "trait", "mod", "const", "type"].iter().any(|keyword| {
+    let kinds = ["fn", "struct", "enum", "trait", "mod", "const", "type", "function", "contract"];
+    let declared = kinds.iter().any(|keyword| {
         text.match_indices(&format!("{keyword} {item}")).any(|(at, found)| ends(&text, at, found))
     });
     Ok((!declared).then(|| format!("`{path}` has no `{item}`")))
@@ -77,14 +80,18 @@ mod tests {
     use super::*;
 
     fn what(file: &str, text: &str) -> Vec<String> {
-        let (_dir, tree) =
-            planted(&[(file, text), ("core/src/a.rs", "fn holds_up() {}\n"), ("migrations/0001.sql", "")]);
+        let (_dir, tree) = planted(&[
+            (file, text),
+            ("core/src/a.rs", "fn holds_up() {}\n"),
+            ("core/a.sol", "function up() {"),
+            ("migrations/0001.sql", ""),
+        ]);
         check(&tree).unwrap().into_iter().map(|finding| finding.what).collect()
     }
 
     #[test]
     fn what_exists_may_be_named_and_other_code_is_not_taken_for_a_path() {
-        let text = "`core/src/a.rs` `core/src` `core/src/a.rs::holds_up` `migrations/*.sql` `and/or` `tokio::spawn`\n\
+        let text = "`core/src/a.rs` `core/src` `core/src/a.rs::holds_up` `core/a.sol::up` `migrations/*.sql` `and/or` `tokio::spawn`\n\
                     `adapters/<family>/x.rs`\n```\ncore/gone.rs `core/gone.rs`\n```\n";
         assert!(what("README.md", text).is_empty(), "{:?}", what("README.md", text));
         assert!(what("docs/adr/0001.md", "`core/gone.rs`\n").is_empty());
@@ -94,6 +101,7 @@ mod tests {
     fn a_file_or_a_test_that_is_gone_is_found() {
         assert_eq!(what("docs/a.md", "see `core/src/gone.rs`\n"), ["`core/src/gone.rs` does not exist"]);
         assert_eq!(what("docs/a.md", "see `core/src/a.rs::holds`\n"), ["`core/src/a.rs` has no `holds`"]);
+        assert_eq!(what("docs/a.md", "see `core/a.sol::u`\n"), ["`core/a.sol` has no `u`"]);
         assert_eq!(
             what("README.md", "see `core/src/a.rs::tests::falls`\n"),
             ["`core/src/a.rs` has no `falls`"]

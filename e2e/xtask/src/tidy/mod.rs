@@ -3,6 +3,7 @@
 mod crates;
 mod errors;
 mod families;
+mod guides;
 mod ignored;
 mod invariants;
 mod length;
@@ -36,6 +37,7 @@ Usage: cargo xtask tidy
   links      relative links in Markdown lead somewhere
   mentions   files and `file.rs::name` that the documentation names exist
   invariants docs/ARCHITECTURE.md states every invariant and names the test that holds it
+  guides     docs/THREAT-MODEL.md names a test for every answer, docs/runbook.md has every cause of an alarm
   places     no path of one developer's machine in a tracked file
   ignored    no test is switched off
 
@@ -94,7 +96,7 @@ impl fmt::Display for Finding {
 type Rule = fn(&Tree) -> Result<Vec<Finding>>;
 
 /// All rules, in the order of the help text.
-const RULES: [Rule; 11] = [
+const RULES: [Rule; 12] = [
     families::check,
     pure::check,
     crates::check,
@@ -104,6 +106,7 @@ const RULES: [Rule; 11] = [
     links::check,
     mentions::check,
     invariants::check,
+    guides::check,
     places::check,
     ignored::check,
 ];
