@@ -13,9 +13,22 @@ pub struct Books {
     connection: PgConnection,
 }
 
+/// A signed attempt as it was written down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signed {
+    /// Hash by which the chain knows it.
+    pub hash: B256,
+    /// What is sent.
+    pub bytes: Vec<u8>,
+    /// When it was signed, milliseconds since 1970, by the service's clock.
+    pub at_ms: i64,
+}
+
 /// An event as it was written down.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Observed {
+    /// In whose record.
+    pub replica: String,
     /// CAIP-2.
     pub chain: String,
     /// Block.
@@ -57,17 +70,34 @@ impl Books {
         rows.iter().map(|row| hash(row, "hash")).collect()
     }
 
+    /// All signed attempts with their bytes.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn signed(&mut self) -> Result<Vec<Signed>> {
+        let query = "SELECT hash, bytes, signed_at_ms FROM attempts";
+        let rows = sqlx::query(query).fetch_all(&mut self.connection).await?;
+        rows.iter()
+            .map(|row| {
+                let bytes: Vec<u8> = row.try_get("bytes")?;
+                let at_ms: i64 = row.try_get("signed_at_ms")?;
+                Ok(Signed { hash: hash(row, "hash")?, bytes, at_ms })
+            })
+            .collect()
+    }
+
     /// Events of bridges, each as often as it was written down.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn observed(&mut self) -> Result<Vec<Observed>> {
-        let query = "SELECT chain, block_hash, log_index, status FROM observations \
+        let query = "SELECT replica, chain, block_hash, log_index, status FROM observations \
                      WHERE kind IN ('transfer', 'admin', 'unmapped') ORDER BY seq";
         let rows = sqlx::query(query).fetch_all(&mut self.connection).await?;
         rows.iter()
             .map(|row| {
                 Ok(Observed {
+                    replica: row.try_get("replica")?,
                     chain: row.try_get("chain")?,
                     block: hash(row, "block_hash")?,
                     log_index: row.try_get("log_index")?,

@@ -4,12 +4,13 @@
 //! operator, and lies or falls silent when told to. [`deploy`] puts guards, tokens and the bridge with Nomad's flaw
 //! there; [`history`] lays down what happened before anybody watched. [`actors`] are the users, the relayer, the crowd
 //! of attackers. [`service`] is `portcullis run`, started and killed like a stranger would. [`timeline`] and [`report`]
-//! tell what happened.
+//! tell what happened. [`trial`] is a short play for tests, and [`chaos`] every fault that the whole has to survive.
 
 pub mod actors;
 pub mod bench;
 pub mod books;
 pub mod chain;
+pub mod chaos;
 pub mod clock;
 pub mod contracts;
 pub mod demo;

@@ -37,6 +37,10 @@ pub enum Mode {
 /// Rewrites an answer of the node: method (`eth_subscription` for a push), parameters, and the result to change.
 pub type Lie = Arc<dyn Fn(&str, &Value, &mut Value) + Send + Sync>;
 
+/// Looks at a request before it is passed on: its method and its parameters. False swallows it: the node never hears of
+/// it, and no answer comes.
+pub type Ear = Arc<dyn Fn(&str, &Value) -> bool + Send + Sync>;
+
 /// Something that passed through.
 #[derive(Debug, Clone)]
 pub struct Note {
@@ -74,6 +78,7 @@ pub(crate) struct Shared {
     pub(crate) client: reqwest::Client,
     pub(crate) mode: watch::Sender<Mode>,
     lie: Mutex<Option<Lie>>,
+    ear: Mutex<Option<Ear>>,
     notes: Mutex<Vec<Note>>,
 }
 
@@ -94,6 +99,17 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Shared {
     pub(crate) fn lie(&self) -> Option<Lie> {
         lock(&self.lie).clone()
+    }
+
+    /// Whether a request may pass.
+    pub(crate) fn passes(&self, body: &[u8]) -> bool {
+        let Some(ear) = lock(&self.ear).clone() else { return true };
+        let Ok(value) = serde_json::from_slice::<Value>(body) else { return true };
+        let single = std::slice::from_ref(&value);
+        value.as_array().map_or(single, Vec::as_slice).iter().all(|call| {
+            let method = call.get("method").and_then(Value::as_str).unwrap_or_default();
+            ear(method, call.get("params").unwrap_or(&Value::Null))
+        })
     }
 
     pub(crate) fn mode(&self) -> Mode {
@@ -147,6 +163,7 @@ impl Proxy {
             client: crate::tools::http_client()?,
             mode: watch::Sender::new(Mode::Faithful),
             lie: Mutex::new(None),
+            ear: Mutex::new(None),
             notes: Mutex::new(Vec::new()),
         });
         let stop = CancellationToken::new();
@@ -184,6 +201,11 @@ impl Proxy {
     /// From now on it lies; none makes it honest again.
     pub fn set_lie(&self, lie: Option<Lie>) {
         *lock(&self.shared.lie) = lie;
+    }
+
+    /// From now on every request is looked at before it passes; none lets all pass unseen.
+    pub fn set_ear(&self, ear: Option<Ear>) {
+        *lock(&self.shared.ear) = ear;
     }
 
     /// Everything that passed so far.

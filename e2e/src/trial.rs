@@ -1,15 +1,16 @@
 //! A short play with a service, for tests: the first minute of the attack, and whatever a test does to it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use alloy::primitives::{B256, U256, keccak256};
+use alloy::primitives::{Address, B256, U256, keccak256};
 use alloy::sol_types::SolEvent;
 use eyre::{Result, bail};
 use serde_json::Value;
 
 use crate::actors::Sent;
 use crate::books::{Books, Observed};
+use crate::chain::Receipt;
 use crate::clock::Factor;
 use crate::contracts::Guard;
 use crate::lab::{Outcome, Setup, Side, World};
@@ -57,28 +58,13 @@ impl Trial {
     /// When none comes.
     pub async fn first_false_release(&self) -> Result<Head> {
         let mut heads = self.world.ethereum.heads.latest.clone();
-        let released = keccak256(b"Released(uint32,uint256,address,address,uint256)");
-        let attackers: BTreeSet<B256> = self
-            .world
-            .scenario
-            .live
-            .iter()
-            .filter(|transfer| transfer.actor != Actor::Honest)
-            .map(|transfer| B256::from(U256::from(transfer.message_id)))
-            .collect();
+        let attack = Attack::of(&self.world);
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {
             let head = tokio::time::timeout(PATIENCE, Heads::next(&mut heads)).await??;
-            let side = &self.world.ethereum;
-            for receipt in side.node.rpc.receipts(head.height).await? {
-                let false_one = |log: &crate::chain::Log| {
-                    log.address == side.deployed.bridge
-                        && log.topics.first() == Some(&released)
-                        && log.topics.get(2).is_some_and(|id| attackers.contains(id))
-                };
-                if receipt.logs.iter().any(false_one) {
-                    return Ok(head);
-                }
+            let receipts = self.world.ethereum.node.rpc.receipts(head.height).await?;
+            if receipts.iter().any(|receipt| attack.is_in(receipt)) {
+                return Ok(head);
             }
         }
         bail!("no false release came")
@@ -156,7 +142,7 @@ impl Trial {
     ///
     /// # Errors
     /// When a node does not answer.
-    pub async fn logs_on_chain(&self) -> Result<BTreeSet<(String, B256, i64)>> {
+    pub async fn logs_on_chain(&self) -> Result<BTreeSet<Place>> {
         let mut out = BTreeSet::new();
         for side in self.world.sides() {
             for log in side.node.rpc.all_logs(side.deployed.bridge, side.deployed.from_height).await? {
@@ -166,27 +152,29 @@ impl Trial {
         Ok(out)
     }
 
-    /// Waits until the database holds every log of the chains exactly once as included (retractions aside).
+    /// Compares what was written down with what the chains hold now.
     ///
     /// # Errors
-    /// When it does not within [`PATIENCE`]; the error says what is missing and what is there twice.
+    /// When a node or the database does not answer.
+    pub async fn gap(&self) -> Result<Gap> {
+        let chain = self.logs_on_chain().await?;
+        let observed = self.books().await?.observed().await?;
+        Ok(Gap::between(&chain, &observed))
+    }
+
+    /// Waits until the database holds every log of the chains exactly once as standing, and nothing else.
+    ///
+    /// # Errors
+    /// When it does not within [`PATIENCE`]; the error says what is missing and what is there too often.
     pub async fn nothing_lost(&self) -> Result<usize> {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let chain = self.logs_on_chain().await?;
-            let observed = match self.books().await {
-                Ok(mut books) => books.observed().await.unwrap_or_default(),
-                Err(_restarting) => Vec::new(),
-            };
-            let missing: Vec<_> = chain.iter().filter(|log| standing(&observed, log) < 1).collect();
-            let twice: Vec<_> = chain.iter().filter(|log| standing(&observed, log) > 1).collect();
-            if missing.is_empty() && twice.is_empty() {
-                return Ok(chain.len());
+            match self.gap().await {
+                Ok(gap) if gap.is_none() => return Ok(gap.events),
+                Ok(gap) if Instant::now() > deadline => bail!("{gap:?}"),
+                Err(error) if Instant::now() > deadline => return Err(error),
+                _not_yet => tokio::time::sleep(Duration::from_millis(100)).await,
             }
-            if Instant::now() > deadline {
-                bail!("{} missing: {missing:?}; {} twice: {twice:?}", missing.len(), twice.len());
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
 
@@ -205,11 +193,119 @@ impl Trial {
     }
 }
 
-/// How often a log was written down as standing: included, less retracted.
-fn standing(observed: &[Observed], (chain, block, index): &(String, B256, i64)) -> i64 {
-    observed
-        .iter()
-        .filter(|one| one.chain == *chain && one.block == *block && one.log_index == *index)
-        .map(|one| if one.status == "retracted" { -1 } else { 1 })
-        .sum()
+/// What tells a false release of the play from an honest one.
+#[derive(Debug, Clone)]
+pub struct Attack {
+    bridge: Address,
+    released: B256,
+    ids: BTreeSet<B256>,
+}
+
+impl Attack {
+    /// The attack of a world's script.
+    #[must_use]
+    pub fn of(world: &World) -> Self {
+        let false_ones = world.scenario.live.iter().filter(|transfer| transfer.actor != Actor::Honest);
+        Self {
+            bridge: world.ethereum.deployed.bridge,
+            released: keccak256(b"Released(uint32,uint256,address,address,uint256)"),
+            ids: false_ones.map(|transfer| B256::from(U256::from(transfer.message_id))).collect(),
+        }
+    }
+
+    /// Whether a transaction made a false release on Ethereum.
+    #[must_use]
+    pub fn is_in(&self, receipt: &Receipt) -> bool {
+        receipt.logs.iter().any(|log| log.address == self.bridge && self.is(&log.topics))
+    }
+
+    /// Whether topics are those of a false release.
+    #[must_use]
+    pub fn is(&self, topics: &[B256]) -> bool {
+        topics.first() == Some(&self.released) && topics.get(2).is_some_and(|id| self.ids.contains(id))
+    }
+}
+
+/// A log by its place: chain, block, index.
+pub type Place = (String, B256, i64);
+
+/// Where the record and the chains differ; each replica's record counts for itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Gap {
+    /// Logs on the chains.
+    pub events: usize,
+    /// On a chain and not standing in a record.
+    pub missing: Vec<Place>,
+    /// On a chain and standing more than once.
+    pub twice: Vec<Place>,
+    /// Standing, and on no chain.
+    pub phantoms: Vec<Place>,
+}
+
+impl Gap {
+    /// Whether they say the same.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        self.count() == 0
+    }
+
+    /// How many logs differ.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.missing.len() + self.twice.len() + self.phantoms.len()
+    }
+
+    fn between(chain: &BTreeSet<Place>, observed: &[Observed]) -> Self {
+        let mut records: BTreeMap<&str, BTreeMap<Place, i64>> = BTreeMap::new();
+        for one in observed {
+            let place = (one.chain.clone(), one.block, one.log_index);
+            let standing = if one.status == "retracted" { -1 } else { 1 };
+            *records.entry(&one.replica).or_default().entry(place).or_default() += standing;
+        }
+        // No record at all lacks everything.
+        records.entry(observed.first().map_or("", |one| &one.replica)).or_default();
+        let mut gap = Self { events: chain.len(), ..Self::default() };
+        for record in records.values() {
+            let standing = |place: &Place| record.get(place).copied().unwrap_or(0);
+            gap.missing.extend(chain.iter().filter(|place| standing(place) < 1).cloned());
+            gap.twice.extend(chain.iter().filter(|place| standing(place) > 1).cloned());
+            let phantom = |(place, count): &(&Place, &i64)| **count != 0 && !chain.contains(*place);
+            gap.phantoms.extend(record.iter().filter(phantom).map(|(place, _)| place.clone()));
+        }
+        gap
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(replica: &str, index: i64, status: &str) -> Observed {
+        Observed {
+            replica: replica.to_owned(),
+            chain: "eip155:1".to_owned(),
+            block: B256::ZERO,
+            log_index: index,
+            status: status.to_owned(),
+        }
+    }
+
+    #[test]
+    fn what_is_missing_there_twice_or_on_no_chain_is_a_gap() {
+        let place = |index| ("eip155:1".to_owned(), B256::ZERO, index);
+        let chain = BTreeSet::from([place(1), place(2)]);
+        let whole = [seen("a", 1, "included"), seen("a", 2, "included")];
+        assert!(Gap::between(&chain, &whole).is_none());
+        assert_eq!(Gap::between(&chain, &[]).missing.len(), 2);
+        assert_eq!(Gap::between(&chain, &whole[..1]).missing, [place(2)]);
+        let again = [whole.to_vec(), vec![seen("a", 2, "included")]].concat();
+        assert_eq!(Gap::between(&chain, &again).twice, [place(2)]);
+        let back = [again, vec![seen("a", 2, "retracted")]].concat();
+        assert!(Gap::between(&chain, &back).is_none());
+        let ghost = [back.clone(), vec![seen("a", 3, "included")]].concat();
+        assert_eq!(Gap::between(&chain, &ghost).phantoms, [place(3)]);
+        // Another replica's record has to be whole by itself.
+        let other = [back, vec![seen("b", 1, "included")]].concat();
+        assert_eq!(Gap::between(&chain, &other).missing, [place(2)]);
+    }
 }

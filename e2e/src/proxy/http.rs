@@ -39,6 +39,9 @@ async fn forward(State(shared): State<Arc<Shared>>, body: Bytes) -> Response<Bod
         Mode::Garbage => return answer(StatusCode::OK, Bytes::from_static(b"<html>\0{]")),
     }
     shared.note_request(&body);
+    if !shared.passes(&body) {
+        std::future::pending::<()>().await;
+    }
     let sent = shared
         .client
         .post(&shared.node_http)

@@ -58,7 +58,8 @@ async fn carry(stream: TcpStream, shared: &Shared) -> Result<()> {
             message = client.next(), if !silent => match message {
                 Some(Ok(message)) => {
                     remember(shared, &message, &mut asked);
-                    if !message.is_ping() && !message.is_pong() {
+                    let passes = message.to_text().map_or(true, |text| shared.passes(text.as_bytes()));
+                    if passes && !message.is_ping() && !message.is_pong() {
                         node.send(message).await?;
                     }
                 }

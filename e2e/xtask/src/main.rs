@@ -30,6 +30,7 @@ Commands:
   demo    watch a real attack being stopped, on this machine
   test    check everything, as it is checked before a change is taken
   bench   measure the figures that are promised
+  chaos   every fault with real processes, and what is left after it
   setup   bring the tools into the cache (the other commands do it by themselves)
   tidy    check the rules of the repository
   sqlx    regenerate .sqlx and migrations/schema.sql after a change of the SQL
@@ -44,9 +45,10 @@ struct Command {
     run: fn(&Paths, Arguments) -> Result<()>,
 }
 
-const COMMANDS: [Command; 7] = [
+const COMMANDS: [Command; 8] = [
     Command { name: "demo", help: run::DEMO_HELP, run: |paths, args| run::demo(paths, &passed_on(args)) },
     Command { name: "bench", help: run::BENCH_HELP, run: |paths, args| run::bench(paths, &passed_on(args)) },
+    Command { name: "chaos", help: run::CHAOS_HELP, run: |paths, args| run::chaos(paths, &passed_on(args)) },
     Command {
         name: "test",
         help: test::HELP,

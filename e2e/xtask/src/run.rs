@@ -1,4 +1,4 @@
-//! Demo and bench: build what they need, then become the program that does it.
+//! Demo, bench and chaos: build what they need, then become the program that does it.
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
@@ -40,6 +40,26 @@ Examples:
   cargo xtask bench
   cargo xtask bench --json";
 
+pub(crate) const CHAOS_HELP: &str = "\
+Put the service under fire: an attack on two real nodes, a fault in the midst of it, and a look at what is left. Each case
+tells observations lost, attempts unrecorded, after how many blocks each gate closed, and whether replay is equal.
+
+Usage: cargo xtask chaos [options of chaos]
+
+All options go to it:
+  --list       name every case
+  --only NAME  only cases whose name begins so; may be given several times
+  --quick      only those that run with every test
+  --seed N     choose keys, and whatever else is random
+  --repeat N   run everything N times
+  --json       one object on the last line
+The exit code is 0 only when everything held. `cargo xtask chaos -- --help` lists all options.
+
+Examples:
+  cargo xtask chaos
+  cargo xtask chaos --list
+  cargo xtask chaos --only kill --seed 7 --json";
+
 /// Crates whose programs are started, and the variables that say where they are.
 const PACKAGES: [&str; 3] = ["portcullis", "portcullis-release", "e2e"];
 const PROGRAMS: [(&str, &str); 2] =
@@ -59,6 +79,14 @@ pub(crate) fn demo(paths: &Paths, args: &[OsString]) -> Result<()> {
 /// As [`demo`].
 pub(crate) fn bench(paths: &Paths, args: &[OsString]) -> Result<()> {
     become_program(paths, "release", "bench", args)
+}
+
+/// The command `chaos`.
+///
+/// # Errors
+/// As [`demo`].
+pub(crate) fn chaos(paths: &Paths, args: &[OsString]) -> Result<()> {
+    become_program(paths, "debug", "chaos", args)
 }
 
 /// Builds the programs; `profile` is the folder name, `debug` or `release`. Returns the variables that name them.
