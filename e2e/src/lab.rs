@@ -19,7 +19,7 @@ use crate::deploy::{Crew, Deployed, deploy};
 use crate::history;
 use crate::keys::Key;
 use crate::nodes::{Heads, Mining, Node};
-use crate::proxy::Proxy;
+use crate::proxy::{Proxy, Rule};
 use crate::scenario::{Actor, Domain, Scenario};
 
 /// Operators of each chain. Two of them have to agree.
@@ -86,6 +86,19 @@ impl Side {
             .read(self.deployed.guard, &Guard::levelOfCall { scope: self.deployed.scope })
             .await?;
         Ok(level == 2)
+    }
+
+    /// From now on its endpoints keep these rules; none makes all of them honest again.
+    pub fn disturb(&self, seed: u64, rules: &[Rule]) {
+        for proxy in &self.operators {
+            proxy.set_rules(seed, rules);
+        }
+    }
+
+    /// How often its endpoints' present rules did something.
+    #[must_use]
+    pub fn struck(&self) -> u64 {
+        self.operators.iter().map(Proxy::struck).sum()
     }
 }
 

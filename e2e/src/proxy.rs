@@ -1,13 +1,16 @@
 //! One operator's endpoint: in front of a node, honest until told otherwise, and with a good memory.
 //!
 //! It forwards requests and pushes of a node as they are. It can fall silent, go dark, answer garbage, or rewrite what
-//! the node said. It notes when it delivered a head and when it received a transaction, which is how the play and the
-//! benchmarks measure the service from outside.
+//! the node said, all of it or by [`rule`]. It notes when it delivered a head and when it received a transaction, which
+//! is how the play and the benchmarks measure the service from outside.
 
+mod answer;
 mod http;
 mod push;
+pub mod rule;
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -20,6 +23,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock;
 use crate::nodes::Node;
+use rule::{Rulebook, Strike};
+
+pub use rule::{Fault, Leg, Lie, Nth, Rule, Twist};
 
 /// How an endpoint behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,9 +39,6 @@ pub enum Mode {
     /// Answers with something that is no answer.
     Garbage,
 }
-
-/// Rewrites an answer of the node: method (`eth_subscription` for a push), parameters, and the result to change.
-pub type Lie = Arc<dyn Fn(&str, &Value, &mut Value) + Send + Sync>;
 
 /// Looks at a request before it is passed on: its method and its parameters. False swallows it: the node never hears of
 /// it, and no answer comes.
@@ -79,6 +82,9 @@ pub(crate) struct Shared {
     pub(crate) mode: watch::Sender<Mode>,
     lie: Mutex<Option<Lie>>,
     ear: Mutex<Option<Ear>>,
+    rules: Mutex<Rulebook>,
+    /// Bytes of endless answers that somebody took.
+    huge: AtomicU64,
     notes: Mutex<Vec<Note>>,
 }
 
@@ -110,6 +116,25 @@ impl Shared {
             let method = call.get("method").and_then(Value::as_str).unwrap_or_default();
             ear(method, call.get("params").unwrap_or(&Value::Null))
         })
+    }
+
+    /// Whether answers are looked into at all.
+    pub(crate) fn meddles(&self) -> bool {
+        lock(&self.lie).is_some() || !lock(&self.rules).is_empty()
+    }
+
+    /// What happens to this occurrence of a method.
+    pub(crate) fn strike(&self, method: &str) -> Option<Strike> {
+        lock(&self.rules).strike(method)
+    }
+
+    /// What a rule of stale answers repeats.
+    pub(crate) fn stale(&self, rule: usize, now: &Value) -> Value {
+        lock(&self.rules).stale(rule, now)
+    }
+
+    pub(crate) fn count_huge(&self, bytes: usize) {
+        self.huge.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
     pub(crate) fn mode(&self) -> Mode {
@@ -157,13 +182,23 @@ impl Proxy {
     /// # Errors
     /// When no port is free.
     pub async fn start(operator: &str, node: &Node) -> Result<Self> {
+        Self::before(operator, node.rpc.url(), &node.ws()).await
+    }
+
+    /// Starts an endpoint in front of anything that speaks like a node.
+    ///
+    /// # Errors
+    /// When no port is free.
+    pub async fn before(operator: &str, http: &str, ws: &str) -> Result<Self> {
         let shared = Arc::new(Shared {
-            node_http: node.rpc.url().to_owned(),
-            node_ws: node.ws(),
+            node_http: http.to_owned(),
+            node_ws: ws.to_owned(),
             client: crate::tools::http_client()?,
             mode: watch::Sender::new(Mode::Faithful),
             lie: Mutex::new(None),
             ear: Mutex::new(None),
+            rules: Mutex::new(Rulebook::default()),
+            huge: AtomicU64::new(0),
             notes: Mutex::new(Vec::new()),
         });
         let stop = CancellationToken::new();
@@ -208,6 +243,23 @@ impl Proxy {
         *lock(&self.shared.ear) = ear;
     }
 
+    /// Takes those rules that concern this operator, instead of the ones before. Open sockets feel it too.
+    pub fn set_rules(&self, seed: u64, rules: &[Rule]) {
+        *lock(&self.shared.rules) = Rulebook::new(&self.operator, seed, rules);
+    }
+
+    /// How often the present rules did something.
+    #[must_use]
+    pub fn struck(&self) -> u64 {
+        lock(&self.shared.rules).struck()
+    }
+
+    /// How many bytes of oversize answers were taken from here, as far as they were handed to the socket.
+    #[must_use]
+    pub fn oversize_taken(&self) -> u64 {
+        self.shared.huge.load(Ordering::Relaxed)
+    }
+
     /// Everything that passed so far.
     #[must_use]
     pub fn notes(&self) -> Vec<Note> {
@@ -235,3 +287,7 @@ impl Drop for Proxy {
         self.stop.cancel();
     }
 }
+
+#[cfg(test)]
+#[path = "proxy/tests.rs"]
+mod tests;
