@@ -226,6 +226,12 @@ CREATE TABLE public.observations (
     view jsonb NOT NULL
 );
 
+CREATE TABLE public.schema_history (
+    version bigint NOT NULL,
+    program text NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL
+);
+
 CREATE TABLE public.timeline (
     id bigint GENERATED ALWAYS AS IDENTITY NOT NULL,
     group_id text NOT NULL,
@@ -301,6 +307,8 @@ ALTER TABLE public.notices ADD CONSTRAINT notices_pkey PRIMARY KEY (group_id, re
 
 ALTER TABLE public.observations ADD CONSTRAINT observations_pkey PRIMARY KEY (group_id, replica, seq);
 
+ALTER TABLE public.schema_history ADD CONSTRAINT schema_history_pkey PRIMARY KEY (version, program);
+
 ALTER TABLE public.timeline ADD CONSTRAINT timeline_pkey PRIMARY KEY (id);
 
 ALTER TABLE public.timeline ADD CONSTRAINT timeline_step_check CHECK ((step = ANY (ARRAY['observe'::text, 'verify'::text, 'correlate'::text, 'decide'::text, 'contain'::text, 'confirm'::text, 'recover'::text])));
@@ -352,6 +360,8 @@ COMMENT ON TABLE public.logs IS 'The end of each input log. A commit moves it fr
 COMMENT ON TABLE public.notices IS 'What people were told.';
 
 COMMENT ON TABLE public.observations IS 'What adapters reported, for people. Untrusted unless evidence says otherwise.';
+
+COMMENT ON TABLE public.schema_history IS 'Which program brought the schema to which version. Written after each migration; never part of a backup.';
 
 COMMENT ON TABLE public.timeline IS 'What happened when, one line per step, for people. Written after the fact.';
 
@@ -519,6 +529,10 @@ COMMENT ON COLUMN public.observations.time_s IS 'Time of the block.';
 COMMENT ON COLUMN public.observations.status IS 'pending, included, safe, final or retracted.';
 COMMENT ON COLUMN public.observations.kind IS 'transfer, admin, fault or unmapped.';
 COMMENT ON COLUMN public.observations.view IS 'The event with its fields.';
+
+COMMENT ON COLUMN public.schema_history.version IS 'Newest migration that had been applied then.';
+COMMENT ON COLUMN public.schema_history.program IS 'Version of portcullis that applied it.';
+COMMENT ON COLUMN public.schema_history.at IS 'When.';
 
 COMMENT ON COLUMN public.timeline.id IS 'Order of arrival.';
 COMMENT ON COLUMN public.timeline.group_id IS 'Linked group.';

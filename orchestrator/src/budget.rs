@@ -61,14 +61,43 @@ pub const GENERAL_ACQUIRE: Duration = Duration::from_secs(5);
 /// Longest wait for a free connection of the containment pool.
 pub const CONTAINMENT_ACQUIRE: Duration = Duration::from_millis(100);
 
-/// How long a lease holds without renewal.
-pub const LEASE: Duration = Duration::from_secs(10);
+/// How long a lease holds without renewal: with what taking it up costs, a spare process works within two seconds of
+/// the last renewal. Some hundred times what a renewal takes; one that is late all the same costs work, not safety.
+pub const LEASE: Duration = Duration::from_millis(1_200);
 
-/// How often a lease is renewed: three chances before it runs out.
-pub const LEASE_RENEW: Duration = Duration::from_secs(3);
+/// How often leases are renewed: three chances before they run out. One statement renews all of a process.
+pub const LEASE_RENEW: Duration = Duration::from_millis(300);
 
-/// How often a process without the lease asks for it.
-pub const LEASE_ASK: Duration = Duration::from_secs(1);
+/// Longest pause between two looks of a spare process at a lease; it looks sooner when the lease would run out before.
+pub const LEASE_ASK: Duration = Duration::from_millis(400);
+
+/// Time in which the database must answer a question about leases. Later, it counts as having been silent, and who
+/// held the lease gets as long as a lease lasts to prolong it.
+pub const LEASE_ANSWER: Duration = Duration::from_millis(500);
+
+/// Connections for leases alone: neither reports nor containment can make a renewal late.
+pub const LEASE_CONNECTIONS: u32 = 2;
+
+/// Time that giving a lease back may take when the service ends.
+pub const LEASE_RELEASE: Duration = Duration::from_secs(3);
+
+/// How often the database is asked whether it answers while nothing is written.
+pub const DATABASE_ASK: Duration = Duration::from_secs(3);
+
+/// Time after which the server ends a transaction whose process says nothing any more: a process that was stopped
+/// in the middle of writing for people must not keep the next one from it.
+pub const IDLE_TRANSACTION: Duration = Duration::from_secs(5);
+
+/// Time that a migration waits for a table that others use; others wait behind it for as long.
+pub const MIGRATE_LOCK: Duration = Duration::from_secs(2);
+
+/// How often a migration that came too late is tried, and the pause between.
+pub const MIGRATE_TRIES: u32 = 30;
+/// See [`MIGRATE_TRIES`].
+pub const MIGRATE_PAUSE: Duration = Duration::from_secs(1);
+
+/// Time that warming the connections of containment may take before the service goes on with cold ones.
+pub const WARM_UP: Duration = Duration::from_secs(2);
 
 /// Claims that are judged at once per group. Each costs a few round trips to every operator.
 pub const EVIDENCE_AT_ONCE: usize = 16;

@@ -7,6 +7,7 @@
 //! [`crate::confirm`] → [`crate::recover`]. A group that fails is started again from its log.
 
 mod group;
+mod leases;
 mod running;
 
 use std::collections::BTreeMap;
@@ -25,6 +26,7 @@ use crate::budget;
 use crate::store::Store;
 use crate::telemetry::{Heads, Status, now_ms};
 use group::Group;
+use leases::Leases;
 
 /// A checked configuration with everything that it names.
 pub struct Wired {
@@ -127,7 +129,7 @@ impl ServiceError {
 pub async fn run(wired: Wired, store: Store, options: Options) -> Result<(), ServiceError> {
     let Options { data_dir, replica, stop, status, commands } = options;
     let _lock = lock(&data_dir)?;
-    let holder = holder_of(&data_dir);
+    let leases = Leases::new(store.clone(), holder_of(&data_dir));
     for wiring in &wired.groups {
         let config = &wiring.engine_config;
         if let Some(chain) = config.chains.iter().find(|chain| !wired.chains.contains_key(&chain.id)) {
@@ -149,7 +151,7 @@ pub async fn run(wired: Wired, store: Store, options: Options) -> Result<(), Ser
             store: store.clone(),
             data_dir: data_dir.clone(),
             replica,
-            holder: holder.clone(),
+            leases: Arc::clone(&leases),
             status: Arc::clone(&status),
         };
         tasks.spawn(group.keep_running(receiver, stop.clone()));
@@ -157,9 +159,12 @@ pub async fn run(wired: Wired, store: Store, options: Options) -> Result<(), Ser
     for contain in chains.values().filter_map(|wiring| wiring.contain.clone()) {
         tasks.spawn(crate::observe::keep_warm(contain, heads.clone(), stop.clone()));
     }
+    // Renewed until the last group has given its own back.
+    let renewing = tokio::spawn(Arc::clone(&leases).run(CancellationToken::new()));
     tasks.spawn(watch_database(store.clone(), Arc::clone(&status), stop.clone()));
     tasks.spawn(route(commands, routes, stop.clone()));
     while tasks.join_next().await.is_some() {}
+    renewing.abort();
     store.close(budget::SHUTDOWN).await;
     Ok(())
 }
@@ -202,7 +207,7 @@ async fn watch_database(store: Store, status: Arc<Status>, stop: CancellationTok
         }
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(budget::LEASE_RENEW) => {}
+            () = tokio::time::sleep(budget::DATABASE_ASK) => {}
         }
     }
 }

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use portcullis_adapter::Class;
+use portcullis_core::config::Target;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -52,6 +53,8 @@ pub struct Views {
     pub store: Store,
     /// Of which log.
     pub log: LogName,
+    /// Configured gates: each has a row, so that one that was never read shows as such.
+    pub gates: Vec<Target>,
     /// What is durable since.
     pub fresh: Arc<Fresh>,
 }
@@ -80,6 +83,7 @@ impl Views {
     }
 
     async fn follow(&self, stop: &CancellationToken) -> Result<(), StoreError> {
+        self.store.register_gates(&self.log, &self.gates).await?;
         let mut next = self.store.views_end(&self.log).await?;
         next = self.catch_up(next).await?;
         loop {

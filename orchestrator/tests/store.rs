@@ -18,7 +18,8 @@ use portcullis::journal::Journal;
 use portcullis::persist::Durable;
 use portcullis::store::people::KillSwitchRow;
 use portcullis::store::{
-    Committed, LogEnd, LogRecord, Pool, Signed, Step, Store, StoreError, WriteSet, verify_chain,
+    Committed, LeaseState, LogEnd, LogName, LogRecord, Pool, Signed, Step, Store, StoreError, WriteSet,
+    verify_chain,
 };
 use portcullis::telemetry::Status;
 use portcullis_adapter::{Attempt, Class, Cursor};
@@ -231,10 +232,15 @@ async fn a_lease_has_one_holder_until_it_runs_out_or_is_given_back() {
         first.epoch,
         "its own restart"
     );
-    assert!(store.renew_lease(&first, Duration::ZERO).await.unwrap());
+    assert_eq!(store.lease_state(&log, "one").await.unwrap(), LeaseState::Free, "its own");
+    assert!(matches!(store.lease_state(&log, "two").await.unwrap(), LeaseState::Held(left) if left <= long));
+    let other = LogName { group: log.group, replica: support::slug("other") };
+    let renewed = store.renew_leases(&[log, other], "one", Duration::ZERO).await.unwrap();
+    assert_eq!(renewed, [log].into(), "what is not held is not renewed");
+    assert_eq!(store.lease_state(&log, "two").await.unwrap(), LeaseState::RunOut);
     let second = store.take_lease(&log, "two", long).await.unwrap().unwrap();
     assert_eq!(second.epoch, first.epoch + 1);
-    assert!(!store.renew_lease(&first, long).await.unwrap(), "the first has lost it");
+    assert!(store.renew_leases(&[log], "one", long).await.unwrap().is_empty(), "the first has lost it");
     store.release_lease(&first).await.unwrap();
     assert_eq!(
         store.take_lease(&log, "one", long).await.unwrap(),

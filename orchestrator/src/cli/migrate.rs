@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::{CliError, ConfigArg, EXIT_GOOD, open, print, print_json};
+use crate::store::schema;
 
 /// Arguments of `portcullis migrate`.
 #[derive(Debug, Args)]
@@ -19,11 +20,11 @@ pub(super) async fn migrate(args: &MigrateArgs, json: bool) -> Result<ExitCode, 
     let migrated = opened.store.migrate().await;
     opened.close().await;
     migrated?;
-    let versions = crate::store::MIGRATIONS.iter().map(|migration| migration.version).max();
+    let version = schema::newest();
     if json {
-        print_json(&serde_json::json!({ "schema_version": versions }))?;
+        print_json(&serde_json::json!({ "schema_version": version }))?;
     } else {
-        print(&format!("The schema is at version {}.\n", versions.unwrap_or(0)))?;
+        print(&format!("The schema is at version {}.\n", version))?;
     }
     Ok(ExitCode::from(EXIT_GOOD))
 }

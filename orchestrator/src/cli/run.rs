@@ -75,7 +75,7 @@ async fn serve(
     stop: CancellationToken,
     listening: impl FnOnce() -> Result<(), CliError>,
 ) -> Result<(), CliError> {
-    opened.store.migrate().await?;
+    opened.store.require_schema().await?;
     let wired = {
         let loaded = loaded.clone();
         // Opening keystores is slow on purpose.

@@ -146,38 +146,67 @@ pub struct Rebuilt {
     pub leftover: Leftover,
 }
 
-/// Replays a log into a fresh engine, checking the chain of hashes on the way.
-///
-/// # Errors
-/// When the log cannot be read, is broken, cut, or refused by the engine.
-pub async fn rebuild(store: &Store, log: &LogName) -> Result<Rebuilt, RebuildError> {
-    let expected = store.open_log(log).await.map_err(RebuildError::Store)?;
-    let mut rebuilt =
-        Rebuilt { engine: None, config: None, end: LogEnd::EMPTY, leftover: Leftover::default() };
-    let mut unequal = 0u64;
-    loop {
-        let page = store.log_page(log, rebuilt.end.next_seq).await.map_err(RebuildError::Store)?;
+/// Replays a log into a fresh engine page by page, checking the chain of hashes on the way. A process that stands by
+/// follows the log of the one that works, and has only its end to read when its turn comes.
+#[derive(Debug)]
+pub struct Follower {
+    log: LogName,
+    rebuilt: Rebuilt,
+    unequal: u64,
+}
+
+impl Follower {
+    /// At the beginning of a log.
+    #[must_use]
+    pub fn new(log: LogName) -> Self {
+        let rebuilt =
+            Rebuilt { engine: None, config: None, end: LogEnd::EMPTY, leftover: Leftover::default() };
+        Self { log, rebuilt, unequal: 0 }
+    }
+
+    /// Replays the next page; false when there was nothing more to read.
+    ///
+    /// # Errors
+    /// When the log cannot be read, is broken, or is refused by the engine; then the follower is of no more use.
+    pub async fn page(&mut self, store: &Store) -> Result<bool, RebuildError> {
+        let page = store.log_page(&self.log, self.rebuilt.end.next_seq).await.map_err(RebuildError::Store)?;
         if page.is_empty() {
-            break;
+            return Ok(false);
         }
-        rebuilt.end = verify_chain(log, rebuilt.end, &page).map_err(RebuildError::Store)?;
+        self.rebuilt.end = verify_chain(&self.log, self.rebuilt.end, &page).map_err(RebuildError::Store)?;
         for record in page {
-            unequal = unequal.saturating_add(u64::from(!rebuilt.replay(log, record)?));
+            self.unequal = self.unequal.saturating_add(u64::from(!self.rebuilt.replay(&self.log, record)?));
         }
         // A long log must not keep the other tasks of this thread from their work.
         tokio::task::yield_now().await;
+        Ok(true)
     }
-    if rebuilt.end != expected {
-        return Err(RebuildError::Cut {
-            log: *log,
-            expected: expected.next_seq,
-            found: rebuilt.end.next_seq,
-        });
+
+    /// Reads the rest, and holds it against where the database says that the log ends.
+    ///
+    /// # Errors
+    /// As [`Follower::page`], and when the log was cut.
+    pub async fn finish(mut self, store: &Store) -> Result<Rebuilt, RebuildError> {
+        let expected = store.open_log(&self.log).await.map_err(RebuildError::Store)?;
+        while self.page(store).await? {}
+        if self.rebuilt.end != expected {
+            let found = self.rebuilt.end.next_seq;
+            return Err(RebuildError::Cut { log: self.log, expected: expected.next_seq, found });
+        }
+        if self.unequal > 0 {
+            let (log, unequal) = (self.log, self.unequal);
+            tracing::warn!(code = "PC-0275", %log, unequal, "this engine decides differently on parts of the log");
+        }
+        Ok(self.rebuilt)
     }
-    if unequal > 0 {
-        tracing::warn!(code = "PC-0275", %log, unequal, "this engine decides differently on parts of the log");
-    }
-    Ok(rebuilt)
+}
+
+/// Replays a whole log into a fresh engine.
+///
+/// # Errors
+/// As [`Follower::finish`].
+pub async fn rebuild(store: &Store, log: &LogName) -> Result<Rebuilt, RebuildError> {
+    Follower::new(*log).finish(store).await
 }
 
 impl Rebuilt {

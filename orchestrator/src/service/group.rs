@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use portcullis_adapter::Cursor;
+use portcullis_adapter::{Class, Cursor};
 use portcullis_core::{Body, Command, Engine, EngineConfig};
 use portcullis_verifier::{ChainId, Registry, Slug};
 use tokio::sync::{Notify, mpsc};
@@ -13,12 +13,13 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::ChainWiring;
+use super::leases::{Asked, Leases, Patience};
 use super::running::{GroupError, Running};
 use crate::background;
 use crate::budget;
 use crate::confirm::Confirm;
 use crate::contain::{Lane, Shared, Signer};
-use crate::correlate::rebuild::{Leftover, RebuildError, Rebuilt, rebuild};
+use crate::correlate::rebuild::{Follower, Leftover, RebuildError, Rebuilt};
 use crate::correlate::{Beginning, Correlator, Outputs};
 use crate::killswitch::KillSwitches;
 use crate::observe::Watcher;
@@ -39,7 +40,7 @@ pub(super) struct Group {
     pub(super) store: Store,
     pub(super) data_dir: PathBuf,
     pub(super) replica: Slug,
-    pub(super) holder: String,
+    pub(super) leases: Arc<Leases>,
     pub(super) status: Arc<Status>,
 }
 
@@ -78,67 +79,108 @@ impl Group {
         commands: &mut mpsc::Receiver<Command>,
         stop: &CancellationToken,
     ) -> Result<(), GroupError> {
+        self.phase(Phase::Starting);
+        let mut follower = Follower::new(log);
         // A database that hangs must not keep the service from ending.
-        let started = tokio::select! {
-            started = self.start_up(log, stop) => started?,
+        let lease = tokio::select! {
+            lease = self.wait_for_lease(log, &mut follower) => lease?,
             () = stop.cancelled() => return Ok(()),
         };
-        let Some((lease, running)) = started else { return Ok(()) };
-        self.phase(Phase::Running);
-        let result = running.run(self.store.clone(), lease.clone(), commands, stop).await;
-        // Not getting through only means that the next holder waits until it has run out.
-        match tokio::time::timeout(budget::LEASE_RENEW, self.store.release_lease(&lease)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::debug!(code = error.code(), %error, "the lease was not given back"),
-            Err(_elapsed) => tracing::debug!("the lease was not given back in time"),
-        }
+        // Kept from here on: reading a long log back may take longer than a lease holds.
+        let lost = self.leases.keep(&lease);
+        let started = tokio::select! {
+            started = self.start_up(log, follower, stop) => started.map(Some),
+            () = stop.cancelled() => Ok(None),
+        };
+        let result = match started {
+            Ok(Some(running)) => {
+                self.phase(Phase::Running);
+                running.run(&lost, commands, stop).await
+            }
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        };
+        self.leases.give_back(&lease).await;
         result
     }
 
-    /// Everything up to the running steps; none when told to stop while waiting for the lease.
+    /// From the lease to the running steps.
     async fn start_up(
         &self,
         log: LogName,
+        follower: Follower,
         stop: &CancellationToken,
-    ) -> Result<Option<(Lease, Running)>, GroupError> {
-        self.phase(Phase::Starting);
-        let Some(lease) = self.wait_for_lease(log, stop).await? else { return Ok(None) };
-        self.store.prepare_partitions(crate::telemetry::now_ms()).await?;
-        self.store.register_gates(&log, &self.config.targets).await?;
-        if let Err(error) = self.store.warm().await {
-            tracing::warn!(code = error.code(), %error, "the connections of containment are cold");
-        }
-        let durable = Arc::new(Durable::open(
-            self.store.clone(),
-            log,
-            self.holder.clone(),
-            &self.data_dir,
-            Arc::clone(&self.status),
-        )?);
-        while durable.reconcile_one().await? {}
+    ) -> Result<Running, GroupError> {
+        let left = self.open_journal(log)?;
+        while left.reconcile_one().await? {}
+        // What was overtaken before this start says nothing of what comes from here on.
+        let durable = if left.overtaken().is_cancelled() { self.open_journal(log)? } else { left };
+        let durable = Arc::new(durable);
         self.phase(Phase::Rebuilding);
-        let rebuilt = rebuild(&self.store, &log).await?;
+        let rebuilt = follower.finish(&self.store).await?;
         let cursors = self.store.cursors(&log).await?;
         let actions = self.open_actions(&rebuilt.leftover).await?;
-        let running = self.start(log, rebuilt, cursors, actions, durable, stop)?;
-        Ok(Some((lease, running)))
+        self.start(log, rebuilt, cursors, actions, durable, stop)
     }
 
-    /// Waits for the lease; none when told to stop first.
-    async fn wait_for_lease(
-        &self,
-        log: LogName,
-        stop: &CancellationToken,
-    ) -> Result<Option<Lease>, GroupError> {
+    fn open_journal(&self, log: LogName) -> Result<Durable, GroupError> {
+        let (holder, status) = (self.leases.holder().to_owned(), Arc::clone(&self.status));
+        Ok(Durable::open(self.store.clone(), log, holder, &self.data_dir, status)?)
+    }
+
+    /// What makes the first moments quicker, and can fail without harm.
+    async fn warm_up(&self) {
+        let both = async {
+            if let Err(error) = self.store.prepare_partitions(crate::telemetry::now_ms()).await {
+                tracing::warn!(code = error.code(), %error, "partitions were not made");
+            }
+            if let Err(error) = self.store.warm().await {
+                tracing::warn!(code = error.code(), %error, "the connections of containment are cold");
+            }
+        };
+        if tokio::time::timeout(budget::WARM_UP, both).await.is_err() {
+            tracing::warn!("the connections of containment are cold: the database was slow");
+        }
+    }
+
+    /// Waits for the lease, following the log meanwhile, so that little is left to be read when it comes.
+    async fn wait_for_lease(&self, log: LogName, follower: &mut Follower) -> Result<Lease, GroupError> {
+        self.warm_up().await;
+        let mut patience = Patience::default();
+        // Who lost the lease while the database was out of its reach has signed and sent: that has to be on record,
+        // whoever goes on with the log.
+        let mut left = Some(self.open_journal(log)?);
         loop {
-            if let Some(lease) = self.store.take_lease(&log, &self.holder, budget::LEASE).await? {
-                return Ok(Some(lease));
-            }
+            let pause = match self.leases.ask(&log, &patience).await {
+                Ok(Asked::Taken(lease)) => return Ok(lease),
+                Ok(Asked::Wait(left)) => left.min(budget::LEASE_ASK),
+                Err(error) if error.class() == Class::Transient => {
+                    patience.silence();
+                    self.status.database(Some(describe(&error)));
+                    budget::LEASE_ASK
+                }
+                Err(error) => return Err(error.into()),
+            };
             self.phase(Phase::Standby);
-            tokio::select! {
-                () = stop.cancelled() => return Ok(None),
-                () = tokio::time::sleep(budget::LEASE_ASK) => {}
+            if let Some(journal) = &left {
+                match journal.reconcile_one().await {
+                    Ok(true) => continue,
+                    Ok(false) => left = None,
+                    Err(error) => {
+                        tracing::debug!(code = error.code(), %error, "the journal waits for the database")
+                    }
+                }
             }
+            // A log that cannot be read is told when it is this process's turn; it may be the other's to mend.
+            match follower.page(&self.store).await {
+                Ok(true) => continue,
+                Ok(false) => {}
+                Err(error) => {
+                    tracing::warn!(error = describe(&error), "the log cannot be followed; it is read anew");
+                    *follower = Follower::new(log);
+                }
+            }
+            tokio::time::sleep(pause).await;
         }
     }
 
@@ -213,7 +255,8 @@ impl Group {
         spawn(&mut steps, "verify", verifier.run(child.clone()));
         self.watch_chains(&mut steps, cursors, &batch_in, &engine_in, &child);
         self.watch_gates(&mut steps, &engine_in, &background, &child);
-        let views = Views { store: self.store.clone(), log, fresh: durable.fresh() };
+        let gates = self.config.targets.clone();
+        let views = Views { store: self.store.clone(), log, gates, fresh: durable.fresh() };
         spawn(&mut steps, "views", views.run(child.clone()));
         spawn(&mut steps, "reconcile", reconcile(Arc::clone(&durable), child.clone()));
 

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::budget;
 use crate::correlate::rebuild::RebuildError;
 use crate::persist::{Durable, DurableError};
-use crate::store::{Lease, Store, StoreError};
+use crate::store::StoreError;
 
 /// Why a group has to be started again.
 #[derive(Debug, thiserror::Error)]
@@ -60,30 +60,27 @@ impl Running {
     /// Runs until told to stop or until a step fails; ends every step in either case.
     pub(super) async fn run(
         mut self,
-        store: Store,
-        lease: Lease,
+        lost: &CancellationToken,
         commands: &mut mpsc::Receiver<Command>,
         stop: &CancellationToken,
     ) -> Result<(), GroupError> {
-        let result = self.supervise(&store, &lease, commands, stop).await;
+        let result = self.supervise(lost, commands, stop).await;
         self.finish().await;
         result
     }
 
     async fn supervise(
         &mut self,
-        store: &Store,
-        lease: &Lease,
+        lost: &CancellationToken,
         commands: &mut mpsc::Receiver<Command>,
         stop: &CancellationToken,
     ) -> Result<(), GroupError> {
-        let mut renewal = tokio::time::interval(budget::LEASE_RENEW);
-        renewal.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let overtaken = self.durable.overtaken().clone();
         loop {
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
                 () = overtaken.cancelled() => return Err(GroupError::LeaseLost),
+                () = lost.cancelled() => return Err(GroupError::LeaseLost),
                 ended = &mut self.writer => {
                     return match ended {
                         Ok(Err(error)) => Err(error.into()),
@@ -97,17 +94,6 @@ impl Running {
                 Some(command) = commands.recv() => {
                     // The loop ends only with the group.
                     let _told = self.engine_in.send(Body::Command(command)).await;
-                }
-                _ = renewal.tick() => {
-                    let renewed = store.renew_lease(lease, budget::LEASE);
-                    match tokio::time::timeout(budget::LEASE_RENEW, renewed).await {
-                        Ok(Ok(true)) => {}
-                        // Another process took it, or somebody cleared the table: take it anew, or stand by.
-                        Ok(Ok(false)) => return Err(GroupError::LeaseLost),
-                        // A database that does not answer gives it to nobody else either.
-                        Ok(Err(error)) => tracing::warn!(code = error.code(), %error, "the lease was not renewed"),
-                        Err(_elapsed) => tracing::warn!("the lease was not renewed in time"),
-                    }
                 }
             }
         }

@@ -21,6 +21,32 @@ pub enum StoreError {
     /// The schema could not be brought up to date.
     #[error("PC-0203: the schema cannot be brought up to date")]
     Migrate(#[source] sqlx::migrate::MigrateError),
+    /// The schema lacks what this program needs.
+    #[error(
+        "PC-0252: the schema of the database is at version {found}, and this program needs {needed}: run \
+         `portcullis migrate`"
+    )]
+    SchemaOlder {
+        /// Newest migration that was applied.
+        found: i64,
+        /// Newest migration of this program.
+        needed: i64,
+    },
+    /// The schema is ahead of this program.
+    #[error(
+        "PC-0253: the schema of the database is at version {found}{}, and portcullis {} knows it up to {known}: run \
+         that version or a newer one",
+        made_by(program),
+        super::schema::PROGRAM
+    )]
+    SchemaNewer {
+        /// Newest migration that was applied.
+        found: i64,
+        /// Newest migration of this program.
+        known: i64,
+        /// Version of the program that applied it; empty when nobody wrote it down.
+        program: String,
+    },
     /// Another process has appended to the log.
     #[error("PC-0204: the log of {group}/{replica} does not end at {expected}: another process writes it")]
     EndMoved {
@@ -86,6 +112,8 @@ impl StoreError {
             Self::Unreadable { .. } => "PC-0206",
             Self::Broken { .. } => "PC-0207",
             Self::Range { .. } => "PC-0208",
+            Self::SchemaOlder { .. } => "PC-0252",
+            Self::SchemaNewer { .. } => "PC-0253",
         }
     }
 
@@ -98,6 +126,8 @@ impl StoreError {
             Self::Broken { .. } => Class::Untrusted,
             Self::Refused { .. }
             | Self::Migrate(_)
+            | Self::SchemaOlder { .. }
+            | Self::SchemaNewer { .. }
             | Self::EndMoved { .. }
             | Self::NotOneRow { .. }
             | Self::Unreadable { .. }
@@ -117,6 +147,10 @@ impl StoreError {
             _ => Self::Refused { what, source },
         }
     }
+}
+
+fn made_by(program: &str) -> String {
+    if program.is_empty() { String::new() } else { format!(", made by portcullis {program}") }
 }
 
 /// Classes of SQLSTATE that pass by themselves: connection, resources, intervention by an operator, rollback.

@@ -110,9 +110,16 @@ impl Store {
     /// # Errors
     /// As the database gives them.
     pub async fn logs(&self) -> Result<Vec<(LogName, LogEnd)>, StoreError> {
+        Self::logs_on(&self.general).await
+    }
+
+    /// All logs as a connection sees them.
+    pub(crate) async fn logs_on(
+        executor: impl sqlx::PgExecutor<'_>,
+    ) -> Result<Vec<(LogName, LogEnd)>, StoreError> {
         let rows =
             sqlx::query!("SELECT group_id, replica, next_seq, head FROM logs ORDER BY group_id, replica")
-                .fetch_all(&self.general)
+                .fetch_all(executor)
                 .await
                 .map_err(|e| StoreError::from_driver("logs", e))?;
         let mut logs = Vec::with_capacity(rows.len());

@@ -17,18 +17,20 @@ pub mod log;
 mod observations;
 pub mod people;
 pub mod read;
+pub mod schema;
 mod set;
 mod views;
 mod warm;
 
 use std::time::Duration;
 
-use sqlx::PgPool;
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgQueryResult};
+use sqlx::{PgPool, Postgres};
 
 pub use commit::{Committed, Pool};
 pub use error::StoreError;
-pub use lease::Lease;
+pub use lease::{Lease, LeaseState};
 pub use log::verify_chain;
 pub use people::{BackgroundRow, EvidenceRow, TimelineRow};
 pub use set::{LogEnd, LogName, LogRecord, Signed, Step, WriteSet};
@@ -45,16 +47,19 @@ pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations")
 pub struct Store {
     general: PgPool,
     containment: PgPool,
+    leases: PgPool,
 }
 
 impl Store {
-    /// Opens both pools and checks that the database answers. Does not migrate.
+    /// Opens the pools and checks that the database answers. Does not migrate.
     ///
     /// # Errors
     /// [`StoreError::Unreachable`] when it does not answer; [`StoreError::Refused`] when it refuses the user.
     pub async fn connect(options: PgConnectOptions) -> Result<Self, StoreError> {
         // SECURITY: what is told to have been committed must survive a crash, whatever the server's own default.
         let options = options.application_name("portcullis").options([("synchronous_commit", "on")]);
+        let idle_ms = budget::IDLE_TRANSACTION.as_millis().to_string();
+        let options = options.options([("idle_in_transaction_session_timeout", idle_ms.as_str())]);
         let general = PgPoolOptions::new()
             .max_connections(budget::GENERAL_CONNECTIONS)
             .acquire_timeout(budget::GENERAL_ACQUIRE)
@@ -68,8 +73,14 @@ impl Store {
             // A round trip before each use would cost a containment what it is meant to find out; a connection that
             // broke is noticed by the commit, and the journal stands in.
             .test_before_acquire(false)
-            .connect_lazy_with(options);
-        Ok(Self { general, containment })
+            .connect_lazy_with(options.clone());
+        let leases = PgPoolOptions::new()
+            .max_connections(budget::LEASE_CONNECTIONS)
+            .acquire_timeout(budget::LEASE_ANSWER)
+            // A renewal that a crash of the server forgets only makes a lease run out sooner: no reason to write to
+            // disk three times a second.
+            .connect_lazy_with(options.options([("synchronous_commit", "off")]));
+        Ok(Self { general, containment, leases })
     }
 
     /// Opens the database that a URL names.
@@ -80,14 +91,6 @@ impl Store {
         let options: PgConnectOptions =
             url.parse().map_err(|e| StoreError::from_driver("the address of the database", e))?;
         Self::connect(options).await
-    }
-
-    /// Brings the schema up to date. Safe to be called by several processes at once.
-    ///
-    /// # Errors
-    /// [`StoreError::Migrate`] when a migration fails, or when the database is newer than this version.
-    pub async fn migrate(&self) -> Result<(), StoreError> {
-        MIGRATIONS.run(&self.general).await.map_err(StoreError::Migrate)
     }
 
     /// Asks the database for nothing, to see that it answers.
@@ -102,10 +105,18 @@ impl Store {
         }
     }
 
-    /// Closes both pools, waiting for what is under way at most so long.
+    /// Closes the pools, waiting for what is under way at most so long.
     pub async fn close(&self, patience: Duration) {
-        let both = async { tokio::join!(self.general.close(), self.containment.close()) };
-        let _closed_or_not = tokio::time::timeout(patience, both).await;
+        let all = async { tokio::join!(self.general.close(), self.containment.close(), self.leases.close()) };
+        let _closed_or_not = tokio::time::timeout(patience, all).await;
+    }
+
+    /// A connection for long work that is not containment's.
+    ///
+    /// # Errors
+    /// As the database gives them.
+    pub(crate) async fn connection(&self) -> Result<PoolConnection<Postgres>, StoreError> {
+        self.general.acquire().await.map_err(|e| StoreError::from_driver("a connection", e))
     }
 
     fn pool(&self, pool: Pool) -> &PgPool {

@@ -51,8 +51,17 @@ impl Store {
     /// As the database gives them; then nothing is written.
     pub async fn write_views(&self, log: &LogName, steps: &[Step]) -> Result<bool, StoreError> {
         let (Some(first), Some(last)) = (steps.first(), steps.last()) else { return Ok(true) };
+        if self.views_end(log).await? != first.record.seq {
+            return Ok(false);
+        }
         // Should it be lost, so is the mark of how far it came, and it is made again.
         let mut tx = self.lazy_transaction().await?;
+        insert_observations(&mut tx, log, steps).await?;
+        for step in steps {
+            write_input(&mut tx, log, step).await?;
+            write_effects(&mut tx, log, step).await?;
+        }
+        // Last, because it locks the row that every commit of the log moves: a decision must not wait for tables.
         let moved = sqlx::query!(
             "UPDATE logs SET views_seq = $4 WHERE group_id = $1 AND replica = $2 AND views_seq = $3",
             log.group.as_str(),
@@ -65,11 +74,6 @@ impl Store {
         .map_err(|e| StoreError::from_driver("a log", e))?;
         if moved.rows_affected() != 1 {
             return Ok(false);
-        }
-        insert_observations(&mut tx, log, steps).await?;
-        for step in steps {
-            write_input(&mut tx, log, step).await?;
-            write_effects(&mut tx, log, step).await?;
         }
         tx.commit().await.map_err(|e| StoreError::from_driver("a commit", e))?;
         Ok(true)

@@ -1,7 +1,7 @@
 //! Runs the service as a test needs it: started, ended, killed; and says what must hold in the end.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use portcullis::service::{self, Options};
@@ -15,6 +15,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::world::{World, away, home};
 use super::{Database, log_name, slug, until};
+
+/// Threads of a service's runtime.
+const WORKERS: usize = 2;
 
 /// The service on a runtime of its own, so that it can be killed with everything that it started.
 pub struct Service {
@@ -32,7 +35,7 @@ impl Service {
 
     pub fn named(world: &World, database: PgConnectOptions, data_dir: PathBuf, replica: &str) -> Self {
         let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+            tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build().unwrap();
         let (stop, status) = (CancellationToken::new(), Arc::new(Status::default()));
         let (commands, far) = service::commands();
         let (wired, replica) = (world.wired(), slug(replica));
@@ -59,11 +62,54 @@ impl Service {
         self.runtime.take().unwrap().shutdown_background();
     }
 
+    /// Every thread stops where it stands, as under SIGSTOP: connections stay open, nothing is answered.
+    pub async fn freeze(&self) -> Frozen {
+        let frozen = Frozen::default();
+        let runtime = self.runtime.as_ref().unwrap();
+        for _ in 0..WORKERS {
+            let inner = Arc::clone(&frozen.0);
+            runtime.spawn(async move { inner.hold() });
+        }
+        until("every thread stands still", || async { *frozen.0.held.lock().unwrap() == WORKERS }).await;
+        frozen
+    }
+
     /// Every task ends where it stands, as under kill -9.
     pub async fn kill(mut self) {
         let runtime = self.runtime.take().unwrap();
         let ended = move || runtime.shutdown_timeout(Duration::from_secs(5));
         tokio::task::spawn_blocking(ended).await.unwrap();
+    }
+}
+
+/// Threads that stand still until this is thawed or dropped.
+#[derive(Default)]
+pub struct Frozen(Arc<Standstill>);
+
+#[derive(Default)]
+struct Standstill {
+    held: Mutex<usize>,
+    thawed: Mutex<bool>,
+    wake: Condvar,
+}
+
+impl Standstill {
+    fn hold(&self) {
+        *self.held.lock().unwrap() += 1;
+        let thawed = self.thawed.lock().unwrap();
+        drop(self.wake.wait_while(thawed, |thawed| !*thawed).unwrap());
+    }
+}
+
+impl Frozen {
+    /// As SIGCONT.
+    pub fn thaw(self) {}
+}
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        *self.0.thawed.lock().unwrap() = true;
+        self.0.wake.notify_all();
     }
 }
 

@@ -13,6 +13,7 @@
 )]
 
 pub mod harness;
+pub mod proxy;
 pub mod world;
 
 use std::future::Future;
@@ -42,11 +43,25 @@ pub struct Database {
 
 impl Database {
     pub async fn start() -> Self {
+        let database = Self::empty().await;
+        database.store.migrate().await.unwrap();
+        database
+    }
+
+    /// One without a schema.
+    pub async fn empty() -> Self {
         let folder = open_folder();
         let cluster = Cluster::start(&folder.path().join("pg")).await.expect("a Postgres on this machine");
         let store = Store::connect(cluster.connect_options()).await.unwrap();
-        store.migrate().await.unwrap();
         Self { folder, cluster: Some(cluster), store }
+    }
+
+    /// Runs statements as the owner of the database.
+    pub async fn execute(&self, sql: &str) -> Result<(), sqlx::Error> {
+        use sqlx::Connection;
+        let mut connection = sqlx::PgConnection::connect_with(&self.cluster().connect_options()).await?;
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned())).execute(&mut connection).await?;
+        connection.close().await
     }
 
     pub fn data(&self) -> PathBuf {
