@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod background;
+pub mod backup;
 pub mod budget;
 pub mod cli;
 pub mod config;

@@ -6,6 +6,7 @@ use portcullis_replay::{DatasetError, backtest::BacktestError};
 
 use super::{EXIT_BROKEN, EXIT_CONFIG, EXIT_NO};
 use crate::{
+    backup::BackupError,
     config::Problems,
     service::ServiceError,
     store::{StoreError, cluster::ClusterError},
@@ -20,6 +21,9 @@ pub enum CliError {
     /// The record cannot be read or written.
     #[error("the record cannot be used")]
     Store(#[from] StoreError),
+    /// A backup cannot be made or brought back.
+    #[error("the backup cannot be used")]
+    Backup(#[from] BackupError),
     /// The private Postgres cannot be had.
     #[error("no private Postgres")]
     Cluster(#[from] ClusterError),
@@ -100,6 +104,7 @@ impl CliError {
             // A file has as many codes as mistakes; they stand in its text.
             Self::Config(_) => (None, EXIT_CONFIG),
             Self::Store(error) => (Some(error.code()), EXIT_BROKEN),
+            Self::Backup(error) => (Some(error.code()), EXIT_BROKEN),
             Self::Cluster(error) => (Some(error.code()), EXIT_BROKEN),
             Self::Listen { .. } => (Some("PC-0411"), EXIT_BROKEN),
             Self::Serve(_) => (Some("PC-0412"), EXIT_BROKEN),

@@ -1,6 +1,7 @@
 //! The command line: what a person types, what it answers, and with which exit code.
 
 mod backtest;
+mod backup;
 mod check;
 mod detectors;
 mod dial;
@@ -101,11 +102,33 @@ Examples:
 Without --dial only files are read. With --dial every endpoint, guard and key is asked; nothing is sent or changed.
 Exit code 3 when the file cannot be used, 1 when something that was dialled would not work.")]
     Check(check::CheckArgs),
-    /// Bring the database's schema up to date (run does it by itself).
+    /// Bring the database's schema up to date.
     #[command(after_help = "\
 Example:
-  portcullis migrate --config portcullis.toml")]
+  portcullis migrate --config portcullis.toml
+
+Works while services run: migrations only add. `run` makes the schema of an empty database by itself, and refuses one
+that is older (then this command is the way out) or newer (then a newer portcullis is).")]
     Migrate(migrate::MigrateArgs),
+    /// Copy the whole record into a folder, while services work on it.
+    #[command(after_help = "\
+Examples:
+  portcullis backup --to /var/backups/portcullis/$(date -u +%FT%TZ)
+  DATABASE_URL=postgres://portcullis@db/portcullis portcullis backup --to backup --json
+
+One snapshot of the database, table by table. What was written is read again: every file by its digest, every log by
+its chain of hashes. Without a server's name it takes the private one of the data directory, which may be in use.")]
+    Backup(backup::BackupArgs),
+    /// Bring a backup into an empty database.
+    #[command(after_help = "\
+Examples:
+  portcullis restore --from backup --check
+  DATABASE_URL=postgres://portcullis@db/fresh portcullis restore --from backup
+
+Refuses a database that holds anything. All or nothing; checked before and after. A private server is named by a
+configuration with another data_dir. Afterwards start the service: it goes on from the blocks at which the backup was
+taken, so nothing is missed, and what was contained since is decided again, which can only extend it.")]
+    Restore(backup::RestoreArgs),
     /// Run this engine over a recorded year and count what it would have stopped, and disturbed.
     #[command(after_help = "\
 Examples:
@@ -156,6 +179,8 @@ impl Cli {
             Command::Run(args) => run::run(args, json).await,
             Command::Check(args) => check::check(args, json).await,
             Command::Migrate(args) => migrate::migrate(args, json).await,
+            Command::Backup(args) => backup::backup(args, json).await,
+            Command::Restore(args) => backup::restore(args, json).await,
             Command::Backtest(args) => backtest::backtest(args, json).await,
             Command::Replay(args) => replay::replay(args, json).await,
             Command::Incidents(args) => incidents::incidents(args, json).await,
