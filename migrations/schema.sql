@@ -77,6 +77,32 @@ CREATE TABLE public.attempts (
     sent_at_ms bigint
 );
 
+CREATE TABLE public.checks (
+    group_id text NOT NULL,
+    replica text NOT NULL,
+    seq bigint NOT NULL,
+    ordinal integer NOT NULL,
+    target text NOT NULL,
+    kind text NOT NULL,
+    ok boolean NOT NULL,
+    failing jsonb NOT NULL,
+    took_ms bigint NOT NULL,
+    at_ms bigint NOT NULL
+);
+
+CREATE TABLE public.commands (
+    id bigint GENERATED ALWAYS AS IDENTITY NOT NULL,
+    group_id text NOT NULL,
+    replica text NOT NULL,
+    kind text NOT NULL,
+    command jsonb NOT NULL,
+    asked_at timestamp with time zone DEFAULT now() NOT NULL,
+    state text DEFAULT 'waiting'::text NOT NULL,
+    digest bytea,
+    answer jsonb,
+    answered_at timestamp with time zone
+);
+
 CREATE TABLE public.cursors (
     group_id text NOT NULL,
     replica text NOT NULL,
@@ -118,6 +144,15 @@ CREATE TABLE public.evidence (
     at_ms bigint NOT NULL
 );
 
+CREATE TABLE public.false_alarms (
+    group_id text NOT NULL,
+    replica text NOT NULL,
+    incident_id bytea NOT NULL,
+    said_by text NOT NULL,
+    reason text NOT NULL,
+    at_ms bigint NOT NULL
+);
+
 CREATE TABLE public.gates (
     group_id text NOT NULL,
     replica text NOT NULL,
@@ -132,7 +167,11 @@ CREATE TABLE public.gates (
     generation bigint,
     height bigint,
     proven boolean,
-    at_ms bigint
+    at_ms bigint,
+    standing_mode text,
+    mode_until_ms bigint,
+    mode_why text,
+    mode_at_ms bigint
 );
 
 CREATE TABLE public.incidents (
@@ -259,6 +298,18 @@ ALTER TABLE public.attempts ADD CONSTRAINT attempts_hash_check CHECK ((octet_len
 
 ALTER TABLE public.attempts ADD CONSTRAINT attempts_state_check CHECK ((state = ANY (ARRAY['signed'::text, 'sent'::text, 'included'::text, 'reverted'::text, 'replaced'::text])));
 
+ALTER TABLE public.checks ADD CONSTRAINT checks_pkey PRIMARY KEY (group_id, replica, seq, ordinal);
+
+ALTER TABLE public.checks ADD CONSTRAINT checks_kind_check CHECK ((kind = ANY (ARRAY['rehearsal'::text, 'canary'::text, 'gas'::text])));
+
+ALTER TABLE public.commands ADD CONSTRAINT commands_pkey PRIMARY KEY (id);
+
+ALTER TABLE public.commands ADD CONSTRAINT commands_digest_check CHECK ((octet_length(digest) = 32));
+
+ALTER TABLE public.commands ADD CONSTRAINT commands_kind_check CHECK ((kind = ANY (ARRAY['contain'::text, 'false_alarm'::text, 'stop'::text, 'set_mode'::text, 'trust'::text, 'canary'::text])));
+
+ALTER TABLE public.commands ADD CONSTRAINT commands_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'taken'::text, 'answered'::text, 'refused'::text, 'cancelled'::text, 'expired'::text])));
+
 ALTER TABLE public.cursors ADD CONSTRAINT cursors_pkey PRIMARY KEY (group_id, replica, chain);
 
 ALTER TABLE public.cursors ADD CONSTRAINT cursors_block_hash_check CHECK ((octet_length(block_hash) = 32));
@@ -270,6 +321,10 @@ ALTER TABLE public.decisions ADD CONSTRAINT decisions_pkey PRIMARY KEY (group_id
 ALTER TABLE public.evidence ADD CONSTRAINT evidence_pkey PRIMARY KEY (id);
 
 ALTER TABLE public.evidence ADD CONSTRAINT evidence_outcome_check CHECK ((outcome = ANY (ARRAY['proven'::text, 'refuted'::text, 'undecided'::text])));
+
+ALTER TABLE public.false_alarms ADD CONSTRAINT false_alarms_pkey PRIMARY KEY (group_id, replica, incident_id);
+
+ALTER TABLE public.false_alarms ADD CONSTRAINT false_alarms_incident_id_check CHECK ((octet_length(incident_id) = 32));
 
 ALTER TABLE public.gates ADD CONSTRAINT gates_pkey PRIMARY KEY (group_id, replica, target);
 
@@ -317,6 +372,10 @@ CREATE INDEX actions_incident ON public.actions USING btree (incident_id);
 
 CREATE INDEX attempts_action ON public.attempts USING btree (action_id);
 
+CREATE INDEX checks_target ON public.checks USING btree (target, kind, at_ms DESC);
+
+CREATE INDEX commands_open ON public.commands USING btree (group_id, replica) WHERE (state = ANY (ARRAY['waiting'::text, 'taken'::text]));
+
 CREATE INDEX decisions_incident ON public.decisions USING btree (incident_id);
 
 CREATE INDEX evidence_claim ON public.evidence USING btree (claim_id);
@@ -337,11 +396,17 @@ COMMENT ON TABLE public.actions IS 'What is asked of each gate, and how far it g
 
 COMMENT ON TABLE public.attempts IS 'Signed bytes. A row commits before the first byte leaves.';
 
+COMMENT ON TABLE public.checks IS 'Checks of the ways of containing, from the log.';
+
+COMMENT ON TABLE public.commands IS 'What people tell the engine of a log. The running service takes a row within a second, logs it as an input, and answers.';
+
 COMMENT ON TABLE public.cursors IS 'Where each chain was left. Written in one transaction with the observations before it.';
 
 COMMENT ON TABLE public.decisions IS 'Plans with their reasons.';
 
 COMMENT ON TABLE public.evidence IS 'What was offered as proof and what the verifier made of it. Undecided is kept like the rest.';
+
+COMMENT ON TABLE public.false_alarms IS 'Incidents that people judged to be nothing, from the log.';
 
 COMMENT ON TABLE public.gates IS 'Each configured gate as it was last read; nulls where it was never read.';
 
@@ -405,6 +470,28 @@ COMMENT ON COLUMN public.attempts.replies IS 'What each endpoint said, one entry
 COMMENT ON COLUMN public.attempts.signed_at_ms IS 'When it was signed.';
 COMMENT ON COLUMN public.attempts.sent_at_ms IS 'When it was first handed to endpoints.';
 
+COMMENT ON COLUMN public.checks.group_id IS 'Linked group.';
+COMMENT ON COLUMN public.checks.replica IS 'Name of the log.';
+COMMENT ON COLUMN public.checks.seq IS 'Record of the log that led to it.';
+COMMENT ON COLUMN public.checks.ordinal IS 'Position among the effects of that record.';
+COMMENT ON COLUMN public.checks.target IS 'Configured name of the gate.';
+COMMENT ON COLUMN public.checks.kind IS 'rehearsal: simulated; canary: a scope that nobody asks was closed; gas: money left for the hour.';
+COMMENT ON COLUMN public.checks.ok IS 'Whether nothing would fail.';
+COMMENT ON COLUMN public.checks.failing IS 'What would fail, with cause and fix.';
+COMMENT ON COLUMN public.checks.took_ms IS 'How long it took.';
+COMMENT ON COLUMN public.checks.at_ms IS 'When.';
+
+COMMENT ON COLUMN public.commands.id IS 'Order of arrival.';
+COMMENT ON COLUMN public.commands.group_id IS 'Linked group.';
+COMMENT ON COLUMN public.commands.replica IS 'Name of the log.';
+COMMENT ON COLUMN public.commands.kind IS 'Kind of the command; the service refuses a row whose command is of another kind.';
+COMMENT ON COLUMN public.commands.command IS 'The command with its fields.';
+COMMENT ON COLUMN public.commands.asked_at IS 'By the clock of the database. What lends trust waits from here on.';
+COMMENT ON COLUMN public.commands.state IS 'waiting; taken by the service; answered from the log; refused; cancelled by a false alarm; expired because nobody took it.';
+COMMENT ON COLUMN public.commands.digest IS 'Hash of the command as it was given to the engine: by it the record of the log finds its row.';
+COMMENT ON COLUMN public.commands.answer IS 'What came of it, or why it was refused.';
+COMMENT ON COLUMN public.commands.answered_at IS 'When.';
+
 COMMENT ON COLUMN public.cursors.group_id IS 'Linked group.';
 COMMENT ON COLUMN public.cursors.replica IS 'Name of the log.';
 COMMENT ON COLUMN public.cursors.chain IS 'CAIP-2 chain.';
@@ -440,13 +527,20 @@ COMMENT ON COLUMN public.evidence.assurance IS 'What the verdict rests on; null 
 COMMENT ON COLUMN public.evidence.took_ms IS 'From the request to the verdict.';
 COMMENT ON COLUMN public.evidence.at_ms IS 'When the verdict was made.';
 
+COMMENT ON COLUMN public.false_alarms.group_id IS 'Linked group.';
+COMMENT ON COLUMN public.false_alarms.replica IS 'Name of the log.';
+COMMENT ON COLUMN public.false_alarms.incident_id IS 'Which.';
+COMMENT ON COLUMN public.false_alarms.said_by IS 'Who.';
+COMMENT ON COLUMN public.false_alarms.reason IS 'Why.';
+COMMENT ON COLUMN public.false_alarms.at_ms IS 'When.';
+
 COMMENT ON COLUMN public.gates.group_id IS 'Linked group.';
 COMMENT ON COLUMN public.gates.replica IS 'Name of the log.';
 COMMENT ON COLUMN public.gates.target IS 'Configured name.';
 COMMENT ON COLUMN public.gates.chain IS 'CAIP-2 chain.';
 COMMENT ON COLUMN public.gates.address IS 'The gate, 32 bytes, left padded.';
 COMMENT ON COLUMN public.gates.scope IS 'Scope as the gate counts it.';
-COMMENT ON COLUMN public.gates.mode IS 'How far automation may go there.';
+COMMENT ON COLUMN public.gates.mode IS 'How far automation may go there by the configuration.';
 COMMENT ON COLUMN public.gates.level IS 'open, limited or closed.';
 COMMENT ON COLUMN public.gates.until_s IS 'Until this chain time; zero when open.';
 COMMENT ON COLUMN public.gates.until_height IS 'And not before this height.';
@@ -454,6 +548,10 @@ COMMENT ON COLUMN public.gates.generation IS 'Releases so far.';
 COMMENT ON COLUMN public.gates.height IS 'Block at which it was read.';
 COMMENT ON COLUMN public.gates.proven IS 'True when a proof says so, false when operators report it.';
 COMMENT ON COLUMN public.gates.at_ms IS 'When it was read.';
+COMMENT ON COLUMN public.gates.standing_mode IS 'How far it may go now, where people or a false alarm changed it; null where the configuration holds.';
+COMMENT ON COLUMN public.gates.mode_until_ms IS 'Until when that was lent; null where it does not run out.';
+COMMENT ON COLUMN public.gates.mode_why IS 'Who changed it and why.';
+COMMENT ON COLUMN public.gates.mode_at_ms IS 'When.';
 
 COMMENT ON COLUMN public.incidents.group_id IS 'Linked group.';
 COMMENT ON COLUMN public.incidents.replica IS 'Name of the log.';

@@ -139,6 +139,23 @@ pub const LANDING_POLL: Duration = Duration::from_secs(1);
 /// Shortest time between two such questions, however fast heads come.
 pub const LANDING_PACE: Duration = Duration::from_millis(20);
 
+/// How often the table of people's commands is looked at: a person waits at most so long, and a hundred groups ask a
+/// database four hundred times a second at most.
+pub const COMMAND_POLL: Duration = Duration::from_millis(250);
+
+/// A command that nobody took for so long is no longer what its author meant.
+pub const COMMAND_STALE: Duration = Duration::from_secs(600);
+
+/// Time that one question of a rehearsal may take: several round trips to every operator.
+pub const REHEARSAL: Duration = Duration::from_secs(20);
+
+/// How often it is looked whether a drill is due; also the time from the start to the first one.
+pub const DRILL_POLL: Duration = Duration::from_secs(5);
+
+/// Step of the fee schedule from which a signed trip is carried by another account beside the ordinary one: twice
+/// raised and not landed, the account is stuck rather than cheap.
+pub const CARRY_BUMP: u16 = 2;
+
 /// How often a forbidden action looks whether its kill switch is still set.
 pub const KILL_SWITCH_POLL: Duration = Duration::from_secs(1);
 

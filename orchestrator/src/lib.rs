@@ -12,6 +12,7 @@ pub mod correlate;
 pub mod journal;
 pub mod killswitch;
 pub mod observe;
+pub mod operate;
 pub mod persist;
 pub mod recover;
 pub mod service;

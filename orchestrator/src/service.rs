@@ -23,6 +23,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::budget;
+use crate::contain::purse::Purse;
+use crate::operate::Operate;
 use crate::store::Store;
 use crate::telemetry::{Heads, Status, now_ms};
 use group::Group;
@@ -69,6 +71,8 @@ pub struct Options {
     pub stop: CancellationToken,
     /// Shown by the API; kept up to date by the service.
     pub status: Arc<Status>,
+    /// How it is operated.
+    pub operate: Operate,
     /// What people tell engines, by group; see [`commands`].
     pub commands: mpsc::Receiver<Told>,
 }
@@ -127,7 +131,7 @@ impl ServiceError {
 /// # Errors
 /// Only what trying again does not help; everything else is reported by the status and tried again.
 pub async fn run(wired: Wired, store: Store, options: Options) -> Result<(), ServiceError> {
-    let Options { data_dir, replica, stop, status, commands } = options;
+    let Options { data_dir, replica, stop, status, operate, commands } = options;
     let _lock = lock(&data_dir)?;
     let leases = Leases::new(store.clone(), holder_of(&data_dir));
     for wiring in &wired.groups {
@@ -138,6 +142,9 @@ pub async fn run(wired: Wired, store: Store, options: Options) -> Result<(), Ser
     }
     let chains = Arc::new(wired.chains);
     let heads = Heads::new(chains.keys().copied());
+    // One purse for all groups: the money is one.
+    let purse = Arc::new(Purse::new(operate.spending.clone()));
+    let operate = Arc::new(operate);
     let mut tasks = JoinSet::new();
     let mut routes = BTreeMap::new();
     for wiring in wired.groups {
@@ -153,6 +160,8 @@ pub async fn run(wired: Wired, store: Store, options: Options) -> Result<(), Ser
             replica,
             leases: Arc::clone(&leases),
             status: Arc::clone(&status),
+            operate: Arc::clone(&operate),
+            purse: Arc::clone(&purse),
         };
         tasks.spawn(group.keep_running(receiver, stop.clone()));
     }

@@ -176,6 +176,12 @@ impl<'c> EvmPart<'c> {
                 path: signer.keystore.clone(),
                 password_file: signer.password_file.clone(),
             }),
+            carrier: chain.signer.as_ref().and_then(|signer| signer.carrier.as_deref()).map(|carrier| {
+                SignerSource::Keystore {
+                    path: carrier.keystore.clone(),
+                    password_file: carrier.password_file.clone(),
+                }
+            }),
             fees: fees(&chain.fees),
             submission: submission(&chain.submission),
         }

@@ -94,6 +94,15 @@ pub trait Contain: Send + Sync {
     /// When the signer refuses, or no nonce is known and none can be had.
     async fn sign(&self, action: &Action, record: B256, bump: u16) -> Result<Vec<Attempt>, AdapterError>;
 
+    /// Signs the same with another account that pays: the gate takes the tripper's signature from whoever brings it.
+    /// For when the tripper's own account is stuck or empty. Empty where no such account is configured.
+    ///
+    /// Uses what [`Contain::warm`] left, as [`Contain::sign`] does.
+    ///
+    /// # Errors
+    /// When a signer refuses, or the other account's nonce is not known and cannot be had.
+    async fn carry(&self, action: &Action, record: B256, bump: u16) -> Result<Vec<Attempt>, AdapterError>;
+
     /// Hands the bytes to every endpoint of the lane at once, and waits for each answer within the lane's bound.
     async fn broadcast(&self, attempt: &Attempt) -> Broadcast;
 

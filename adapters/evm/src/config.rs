@@ -71,6 +71,10 @@ pub struct EvmConfig {
     /// Key that signs trips; none where nothing is closed from here.
     #[serde(default)]
     pub signer: Option<SignerSource>,
+    /// Key of another account, which carries signed trips when the signer's own account is stuck or empty. It needs
+    /// no role and can close nothing by itself; it only pays.
+    #[serde(default)]
+    pub carrier: Option<SignerSource>,
     /// What a trip may pay.
     #[serde(default)]
     pub fees: FeeSchedule,

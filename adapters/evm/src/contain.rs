@@ -44,27 +44,62 @@ use nonces::Nonces;
 pub struct EvmContainer {
     compiled: Arc<Compiled>,
     network: Arc<Network>,
+    tripper: Account,
+    carrier: Option<Account>,
+}
+
+/// A key with the nonces of its account.
+#[derive(Debug)]
+struct Account {
     signer: Arc<dyn Signer>,
     nonces: Mutex<Nonces>,
 }
 
+impl Account {
+    fn new(signer: Arc<dyn Signer>) -> Self {
+        Self { signer, nonces: Mutex::new(Nonces::default()) }
+    }
+
+    fn with_nonces<T>(&self, act: impl FnOnce(&mut Nonces) -> T) -> T {
+        act(&mut self.nonces.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
 impl EvmContainer {
     pub(crate) fn new(compiled: Arc<Compiled>, network: Arc<Network>, signer: Arc<dyn Signer>) -> Self {
-        Self { compiled, network, signer, nonces: Mutex::new(Nonces::default()) }
+        Self { compiled, network, tripper: Account::new(signer), carrier: None }
+    }
+
+    /// The same with another account that carries signed trips when the tripper's own is stuck or empty.
+    #[must_use]
+    pub fn carried_by(self, carrier: Arc<dyn Signer>) -> Self {
+        Self { carrier: Some(Account::new(carrier)), ..self }
     }
 
     /// The account that pays for trips and holds the tripper's role.
     #[must_use]
     pub fn account(&self) -> Address {
-        self.signer.address()
+        self.tripper.signer.address()
+    }
+
+    /// The account that carries signed trips, where there is one.
+    #[must_use]
+    pub fn carrier(&self) -> Option<Address> {
+        self.carrier.as_ref().map(|account| account.signer.address())
+    }
+
+    fn accounts(&self) -> impl Iterator<Item = &Account> {
+        core::iter::once(&self.tripper).chain(&self.carrier)
+    }
+
+    /// The account that paid for an attempt.
+    fn payer(&self, attempt: &Attempt) -> &Account {
+        let paid = self.accounts().find(|account| padded(account.signer.address()) == attempt.sender);
+        paid.unwrap_or(&self.tripper)
     }
 
     fn error(&self, class: Class, what: impl Into<String>) -> AdapterError {
         AdapterError::new(self.network.chain, None, class, what)
-    }
-
-    fn with_nonces<T>(&self, act: impl FnOnce(&mut Nonces) -> T) -> T {
-        act(&mut self.nonces.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn gate_of(&self, action: &Action) -> Result<Address, AdapterError> {
@@ -76,58 +111,77 @@ impl EvmContainer {
         })
     }
 
-    async fn candidate(
+    /// Nonces of an account for an action, asking the chain only when nothing is known yet.
+    async fn candidates(
         &self,
+        account: &Account,
         action: &Action,
-        gate: Address,
-        record: B256,
         bump: u16,
-        nonce: u64,
-    ) -> Result<Attempt, AdapterError> {
-        let fees = &self.compiled.config.fees;
-        let offer = fees::offer(fees, action.value_at_risk_micro_usd, bump);
-        let transaction = TxEip1559 {
-            chain_id: self.compiled.chain_number,
-            nonce,
-            gas_limit: fees.gas_limit,
-            max_fee_per_gas: offer.fee_wei,
-            max_priority_fee_per_gas: offer.tip_wei,
-            to: TxKind::Call(gate),
-            value: Amount::ZERO,
-            access_list: alloy::eips::eip2930::AccessList::default(),
-            input: guard::trip_call(action, record).abi_encode().into(),
-        };
-        let signature = self
-            .signer
-            .sign_hash(transaction.signature_hash())
-            .await
-            .map_err(|source| self.error(Class::Permanent, "the key did not sign").caused_by(source))?;
-        let signed = transaction.into_signed(signature);
-        Ok(Attempt {
-            action: action.id,
-            chain: self.network.chain,
-            hash: *signed.hash(),
-            bytes: signed.encoded_2718(),
-            sender: padded(self.signer.address()),
-            nonce,
-            bump,
-            fee: offer.fee_wei,
-        })
-    }
-}
-
-#[async_trait]
-impl Contain for EvmContainer {
-    fn chain(&self) -> ChainId {
-        self.network.chain
+    ) -> Result<Vec<u64>, AdapterError> {
+        if !account.with_nonces(|nonces| nonces.known()) {
+            self.warm_account(account).await?;
+        }
+        let nonces = account.with_nonces(|nonces| nonces.candidates(action.id, bump));
+        if nonces.is_empty() {
+            return Err(
+                self.error(Class::Transient, "too many actions are outstanding, or no nonce is known")
+            );
+        }
+        Ok(nonces)
     }
 
-    async fn warm(&self) -> Result<(), AdapterError> {
-        let account = self.signer.address();
+    /// Signs one call for each nonce that it may have.
+    async fn attempts(
+        &self,
+        account: &Account,
+        call: &Call<'_>,
+        nonces: Vec<u64>,
+    ) -> Result<Vec<Attempt>, AdapterError> {
+        let offer = fees::offer(&self.compiled.config.fees, call.action.value_at_risk_micro_usd, call.bump);
+        let mut attempts = Vec::with_capacity(nonces.len());
+        for nonce in nonces {
+            let transaction = TxEip1559 {
+                chain_id: self.compiled.chain_number,
+                nonce,
+                gas_limit: call.gas_limit,
+                max_fee_per_gas: offer.fee_wei,
+                max_priority_fee_per_gas: offer.tip_wei,
+                to: TxKind::Call(call.gate),
+                value: Amount::ZERO,
+                access_list: alloy::eips::eip2930::AccessList::default(),
+                input: call.input.clone().into(),
+            };
+            let signature = self.signature(account, transaction.signature_hash()).await?;
+            let signed = transaction.into_signed(signature);
+            attempts.push(Attempt {
+                action: call.action.id,
+                chain: self.network.chain,
+                hash: *signed.hash(),
+                bytes: signed.encoded_2718(),
+                sender: padded(account.signer.address()),
+                nonce,
+                bump: call.bump,
+                fee: offer.fee_wei,
+            });
+        }
+        Ok(attempts)
+    }
+
+    async fn signature(
+        &self,
+        account: &Account,
+        hash: B256,
+    ) -> Result<alloy::primitives::Signature, AdapterError> {
+        let signed = account.signer.sign_hash(hash).await;
+        signed.map_err(|source| self.error(Class::Permanent, "the key did not sign").caused_by(source))
+    }
+
+    async fn warm_account(&self, account: &Account) -> Result<(), AdapterError> {
+        let address = account.signer.address();
         let counts = self.network.operators.iter().map(|operator| async move {
             let client = &operator.lanes.contain;
             let count = |tag: &str| {
-                RpcRequest::read("eth_getTransactionCount", json!([account, tag]), ReplySize::Small)
+                RpcRequest::read("eth_getTransactionCount", json!([address, tag]), ReplySize::Small)
             };
             let (latest, pending) = tokio::join!(
                 client.ask::<alloy::primitives::U64>(count("latest"), "nonce"),
@@ -143,7 +197,7 @@ impl Contain for EvmContainer {
                     heard = true;
                     // Without a pending count nothing is known to be stuck.
                     let pending = pending.unwrap_or(latest).to::<u64>();
-                    self.with_nonces(|nonces| nonces.report(name, latest.to(), pending));
+                    account.with_nonces(|nonces| nonces.report(name, latest.to(), pending));
                 }
                 Err(error) => {
                     self.network.faults.failed(name, "nonce of the containment key", &error);
@@ -152,34 +206,56 @@ impl Contain for EvmContainer {
             }
         }
         if heard {
-            self.with_nonces(Nonces::refreshed);
+            account.with_nonces(Nonces::refreshed);
         }
         match last_error {
             Some(error) if !heard => Err(error),
             _ => Ok(()),
         }
     }
+}
+
+/// One call of a gate, ready to be signed.
+struct Call<'a> {
+    action: &'a Action,
+    gate: Address,
+    input: Vec<u8>,
+    gas_limit: u64,
+    bump: u16,
+}
+
+#[async_trait]
+impl Contain for EvmContainer {
+    fn chain(&self) -> ChainId {
+        self.network.chain
+    }
+
+    async fn warm(&self) -> Result<(), AdapterError> {
+        let Some(carrier) = &self.carrier else { return self.warm_account(&self.tripper).await };
+        let (tripper, carrier) = tokio::join!(self.warm_account(&self.tripper), self.warm_account(carrier));
+        tripper.and(carrier)
+    }
 
     async fn sign(&self, action: &Action, record: B256, bump: u16) -> Result<Vec<Attempt>, AdapterError> {
         let gate = self.gate_of(action)?;
-        if !self.with_nonces(|nonces| nonces.known()) {
-            self.warm().await?;
-        }
-        let nonces = self.with_nonces(|nonces| nonces.candidates(action.id, bump));
-        if nonces.is_empty() {
-            return Err(
-                self.error(Class::Transient, "too many actions are outstanding, or no nonce is known")
-            );
-        }
-        let mut attempts = Vec::with_capacity(nonces.len());
-        for nonce in nonces {
-            attempts.push(self.candidate(action, gate, record, bump, nonce).await?);
-        }
-        Ok(attempts)
+        let nonces = self.candidates(&self.tripper, action, bump).await?;
+        let input = guard::trip_call(action, record).abi_encode();
+        let gas_limit = self.compiled.config.fees.gas_limit;
+        self.attempts(&self.tripper, &Call { action, gate, input, gas_limit, bump }, nonces).await
+    }
+
+    async fn carry(&self, action: &Action, record: B256, bump: u16) -> Result<Vec<Attempt>, AdapterError> {
+        let Some(carrier) = &self.carrier else { return Ok(Vec::new()) };
+        let gate = self.gate_of(action)?;
+        let nonces = self.candidates(carrier, action, bump).await?;
+        let signature = self.signature(&self.tripper, guard::signed_digest(action, record)).await?;
+        let input = guard::signed_call(action, record, signature.as_bytes()).abi_encode();
+        let gas_limit = self.compiled.config.fees.gas_limit.saturating_add(limits::CARRY_GAS);
+        self.attempts(carrier, &Call { action, gate, input, gas_limit, bump }, nonces).await
     }
 
     async fn broadcast(&self, attempt: &Attempt) -> Broadcast {
-        self.with_nonces(|nonces| nonces.sent(attempt.action));
+        self.payer(attempt).with_nonces(|nonces| nonces.sent(attempt.action));
         let bytes = alloy::primitives::hex::encode_prefixed(&attempt.bytes);
         let request = RpcRequest::submit("eth_sendRawTransaction", json!([bytes]));
         let answers = broadcast(&self.network.submit, &request).await;
@@ -205,9 +281,10 @@ impl Contain for EvmContainer {
     }
 
     async fn landing(&self, attempt: &Attempt) -> Result<Landing, AdapterError> {
-        let landing = landing::landing(&self.network, self.signer.address(), attempt).await?;
+        let payer = self.payer(attempt);
+        let landing = landing::landing(&self.network, payer.signer.address(), attempt).await?;
         if !matches!(landing, Landing::Pending) {
-            self.with_nonces(|nonces| nonces.settle(attempt.action, attempt.nonce));
+            payer.with_nonces(|nonces| nonces.settle(attempt.action, attempt.nonce));
         }
         Ok(landing)
     }

@@ -58,6 +58,7 @@ fn decoder() -> Decoder {
         contracts: vec![contract],
         targets: Vec::new(),
         signer: None,
+        carrier: None,
         fees: FeeSchedule::default(),
         submission: Submission::Public,
     }

@@ -75,7 +75,8 @@ impl Evm {
     /// [`BuildError::Signer`] when the key does not open.
     pub fn configured_container(&self) -> Result<Option<EvmContainer>, BuildError> {
         let Some(source) = &self.compiled.config.signer else { return Ok(None) };
-        let signer = LocalSigner::open(source)?;
-        Ok(Some(self.container(Arc::new(signer))))
+        let container = self.container(Arc::new(LocalSigner::open(source)?));
+        let Some(source) = &self.compiled.config.carrier else { return Ok(Some(container)) };
+        Ok(Some(container.carried_by(Arc::new(LocalSigner::open(source)?))))
     }
 }

@@ -90,6 +90,8 @@ pub const GAS_MARGIN_BPS: u64 = 3_000;
 pub const GAS_LIMIT_MIN: u64 = 100_000;
 /// Greatest gas limit of a trip (EIP-7825 caps a transaction at 2^24).
 pub const GAS_LIMIT_MAX: u64 = 16_777_216;
+/// Gas that a carried trip needs beyond an ordinary one: the signature is recovered, and remembered as used.
+pub const CARRY_GAS: u64 = 60_000;
 /// Candidates signed for one action: distinct nonces that operators report. More means that most of them lie.
 pub const CANDIDATES_MAX: usize = 4;
 /// Step of the schedule from which an action that queues behind another one may replace it.

@@ -187,6 +187,9 @@ pub struct Rules {
     pub quiet_secs: u64,
     /// Longest time for evidence before a suspicion is acted on without it as a hold, milliseconds.
     pub evidence_wait_ms: u64,
+    /// Actions that playbooks may ask for in a rolling hour, over all gates. What closes a gate that is open counts
+    /// and is never withheld.
+    pub actions_per_hour: u64,
 }
 
 impl Default for Rules {
@@ -200,6 +203,7 @@ impl Default for Rules {
             waiting_bound_micro_usd: 1_000_000_000_000,
             quiet_secs: 86_400,
             evidence_wait_ms: 2_000,
+            actions_per_hour: 120,
         }
     }
 }

@@ -4,6 +4,8 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use portcullis_verifier::{Action, ActionClass, Claim, EventId, IncidentId, MessageKey, Slug};
 use serde::{Deserialize, Serialize};
 
+use crate::{config::Mode, input::Check};
+
 /// Everything that one input caused, in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize)]
 pub struct Effects {
@@ -39,6 +41,23 @@ pub enum Effect {
         /// Milliseconds since 1970, shell time.
         at_ms: u64,
     },
+    /// How far automation may go at a target has changed.
+    Mode(ModeChange),
+    /// A check of a way of containing is on record.
+    Checked(Check),
+}
+
+/// How far automation may go at a target now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize)]
+pub struct ModeChange {
+    /// Configured name of the target.
+    pub target: Slug,
+    /// How far from now on.
+    pub mode: Mode,
+    /// Until when, milliseconds since 1970; none where it does not run out.
+    pub until_ms: Option<u64>,
+    /// Who and why, one sentence.
+    pub why: String,
 }
 
 /// An incident as it now stands.
@@ -104,6 +123,12 @@ pub enum Cause {
     Unmapped,
     /// A person said so.
     Manual,
+    /// A way of containing would fail tonight.
+    DrillFailed,
+    /// A canary was not proven closed in time.
+    CanaryFailed,
+    /// The hour's budget of actions or of money is used up.
+    BudgetSpent,
 }
 
 /// One reason to act.

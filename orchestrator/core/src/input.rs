@@ -76,6 +76,46 @@ pub enum Body {
     Command(Command),
     /// The configuration changed; also record 0 of every log.
     ConfigChanged(Box<EngineConfig>),
+    /// A way of containing was checked.
+    Checked(Check),
+}
+
+/// What was checked.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    BorshSerialize,
+    BorshDeserialize,
+)]
+#[serde(rename_all = "snake_case")]
+#[borsh(use_discriminant = false)]
+pub enum CheckKind {
+    /// The way to a gate was simulated, with the real role, key, nonce, gas and balance.
+    Rehearsal,
+    /// A scope that nobody asks was closed through the real lane.
+    Canary,
+    /// The money that containment may spend in an hour on the gate's chain.
+    Gas,
+}
+
+/// The outcome of a check of a way of containing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize)]
+pub struct Check {
+    /// Configured name of the gate.
+    pub target: Slug,
+    /// What was checked.
+    pub kind: CheckKind,
+    /// What would fail, one sentence each with cause and fix; empty when nothing would.
+    pub failing: Vec<String>,
+    /// How long it took, milliseconds.
+    pub took_ms: u64,
 }
 
 /// What became of an action.
@@ -172,13 +212,37 @@ pub enum Command {
         /// Why.
         reason: String,
     },
-    /// Change how far automation may go at a target. Tightening trust is instant; the shell lets loosening
-    /// through only with two people, a delay and an expiry.
+    /// Lower how far automation may go at a target, at once. What would raise it is refused: see `Trust`.
     SetMode {
         /// Which target.
         target: Slug,
         /// How far.
         mode: Mode,
+        /// Who.
+        by: Slug,
+    },
+    /// Raise how far automation may go at a target, for a time. Two people say so; the shell lets it through only
+    /// after a delay.
+    Trust {
+        /// Which target.
+        target: Slug,
+        /// How far.
+        mode: Mode,
+        /// Who asks.
+        by: Slug,
+        /// Who agrees; somebody else.
+        with: Slug,
+        /// Until when, milliseconds since 1970; then the mode falls back to what it was.
+        until_ms: u64,
+    },
+    /// Close a scope that nobody asks, through the real lane, to see that closing works.
+    Canary {
+        /// At which target's gate.
+        target: Slug,
+        /// The scope; never one that a target stands for.
+        scope: B256,
+        /// Releases of it so far, as the gate says.
+        generation: u32,
         /// Who.
         by: Slug,
     },

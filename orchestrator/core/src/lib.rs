@@ -8,6 +8,7 @@
 //! **Architecture Invariant:** this crate is pure. Same configuration and same inputs give the same bytes: no
 //! clock (time is a field of the input), no randomness, no I/O, no map whose order is not its keys' order.
 
+mod budget;
 mod clocks;
 pub mod config;
 pub mod detect;

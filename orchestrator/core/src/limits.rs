@@ -44,6 +44,25 @@ pub const RETRY_LAST_MS: u64 = 60_000;
 /// A claim that nobody answered for so long is put again, milliseconds: the shell may have been restarted.
 pub const ANSWER_WAIT_MS: u64 = 10_000;
 
+/// Actions remembered for the hourly budget: far above any budget that somebody would configure; older ones leave.
+pub const ACTIONS_REMEMBERED: usize = 10_000;
+
+/// Least pause before what the budget withheld is decided anew, milliseconds.
+pub const HELD_BACK_MS: u64 = 1_000;
+
+/// Length of a canary's closure, seconds of chain time: longer than the slowest chain takes to include it, short
+/// enough to cost next to nothing of the tripper's budget on chain.
+pub const CANARY_SECS: u64 = 300;
+
+/// A canary must be proven closed within so long, milliseconds: a first fee, two raised ones, and the proof.
+pub const CANARY_WAIT_MS: u64 = 180_000;
+
+/// Longest trust that two people can lend automation at once, milliseconds: a quarter of a year.
+pub const TRUST_MS: u64 = 92 * 86_400_000;
+
+/// Findings of one drill that are kept; each is a sentence.
+pub const DRILL_FINDINGS: usize = 16;
+
 /// Reasons that an action or a decision carries; each is a sentence for a person at night.
 pub const REASONS: usize = 8;
 

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Version of the encoding of records: the first byte of each.
-pub const RECORD_VERSION: u8 = 1;
+pub const RECORD_VERSION: u8 = 2;
 
 /// Why bytes are not an input.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

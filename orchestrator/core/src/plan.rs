@@ -38,6 +38,10 @@ pub(crate) struct Gate {
     pub(crate) mode: Option<Mode>,
     /// An action that failed on chain is asked again at this shell time, milliseconds.
     pub(crate) again_ms: Option<u64>,
+    /// Two people raised the mode until this shell time, milliseconds; then it falls back to the one beside it.
+    pub(crate) trust: Option<(Mode, u64)>,
+    /// The budget withholds extensions until this shell time, milliseconds.
+    pub(crate) held_back_ms: Option<u64>,
 }
 
 /// All gates by their target's name.
@@ -128,6 +132,17 @@ impl Want<'_> {
     /// True when it may be done, false when it may only be said.
     fn is_allowed(&self) -> bool {
         !self.bound_by_mode || self.class <= allowed(self.mode())
+    }
+
+    /// True when the gate is not known, and was not asked, to be as tight now: doing it closes what is open.
+    pub(crate) fn is_first(&self) -> bool {
+        let (level, now) = (level_of(self.class), self.now.time);
+        let known = self.gate.state.as_ref().is_some_and(|s| s.level >= level && s.until > now);
+        let asked = self.gate.asked.is_some_and(|a| {
+            let live = a.until > now && a.generation == self.gate.generation();
+            live && a.level >= level && a.failures == 0
+        });
+        !(known || asked)
     }
 
     fn secs(&self) -> u64 {

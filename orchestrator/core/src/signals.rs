@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use portcullis_verifier::{ActionClass, B256, Claim, IncidentId};
+use portcullis_verifier::{ActionClass, B256, Claim, IncidentId, Slug};
 
 use crate::{
     effect::{Cause, Signal},
@@ -26,6 +26,8 @@ pub(crate) enum Subject {
     Chain(ChainNo),
     /// A bridge as a whole.
     Bridge,
+    /// A gate.
+    Gate(Slug),
 }
 
 /// Names a signal: setting it again replaces it.

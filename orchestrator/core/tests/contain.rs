@@ -143,12 +143,19 @@ fn a_raised_mode_does_what_was_held_back_but_not_for_old_stories() {
     strike(&mut run, 0, NOW + 12);
     run.prove_all();
     assert!(actions(&run).is_empty());
-    let raise =
-        |target| Body::Command(Command::SetMode { target: slug(target), mode: Mode::Halt, by: slug("me") });
-    run.body(raise("home"));
+    let raise = |target, now_ms| {
+        Body::Command(Command::Trust {
+            target: slug(target),
+            mode: Mode::Halt,
+            by: slug("ada"),
+            with: slug("bob"),
+            until_ms: now_ms + 86_400_000,
+        })
+    };
+    run.body(raise("home", run.now_ms));
     assert_eq!(actions(&run).len(), 1);
     run.at(NOW + 3 * 86_400);
-    run.body(raise("away"));
+    run.body(raise("away", run.now_ms));
     assert_eq!(actions(&run).len(), 1, "three days later nothing is closed for it");
 }
 

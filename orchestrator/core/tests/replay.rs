@@ -15,7 +15,7 @@ use portcullis_core::{
     ENGINE_VERSION, Effects, Engine, Input,
     config::Mode,
     effect::Cause,
-    input::{Body, Command, GateState, Outcome},
+    input::{Body, Check, CheckKind, Command, GateState, Outcome},
     log::{Record, ReplayReport, chain_head, decode_input, encode_effects, encode_input, replay},
 };
 use portcullis_verifier::{
@@ -235,7 +235,20 @@ fn body() -> impl Strategy<Value = Body> {
             by: slug("me"),
             reason: String::from("because"),
         }),
-        target.prop_map(|target| Command::SetMode { target, mode: Mode::Limit, by: slug("me") }),
+        target.clone().prop_map(|target| Command::SetMode { target, mode: Mode::Limit, by: slug("me") }),
+        (target.clone(), number()).prop_map(|(target, until_ms)| Command::Trust {
+            target,
+            mode: Mode::Halt,
+            by: slug("me"),
+            with: slug("you"),
+            until_ms: T0 * 1_000 + until_ms % 90 * 86_400_000,
+        }),
+        (target.clone(), number()).prop_map(|(target, scope)| Command::Canary {
+            target,
+            scope: word(scope),
+            generation: 0,
+            by: slug("me"),
+        }),
         Just(Command::FalseAlarm { incident: IncidentId(B256::ZERO), by: slug("me"), reason: String::new() }),
         Just(Command::Stop { action: ActionId(B256::ZERO), by: slug("me"), reason: String::new() }),
     ];
@@ -249,6 +262,12 @@ fn body() -> impl Strategy<Value = Body> {
         1 => command.prop_map(Body::Command),
         1 => number().prop_map(|price| Body::Price { asset: slug("usd"), micro_usd: price, time: price }),
         1 => Just(Body::Tick),
+        1 => (target, any::<bool>(), 0u8..3).prop_map(|(target, fails, kind)| Body::Checked(Check {
+            target,
+            kind: [CheckKind::Rehearsal, CheckKind::Canary, CheckKind::Gas][usize::from(kind)],
+            failing: if fails { vec![String::from("no role")] } else { Vec::new() },
+            took_ms: 1,
+        })),
         1 => Just(Body::Landed { action: ActionId(B256::ZERO), outcome: Outcome::Reorged }),
         1 => Just(Body::Proved { claim: ClaimId(B256::ZERO), verdict: Verdict::Proven(needs()) }),
     ]

@@ -48,7 +48,7 @@ impl Dialled {
 }
 
 /// Code and weight of a check that fails.
-fn explain(check: &str) -> (&'static str, Severity) {
+pub(super) fn explain(check: &str) -> (&'static str, Severity) {
     match check {
         "chain" => ("PC-0302", Severity::Error),
         "proofs" => ("PC-0303", Severity::Error),
@@ -63,6 +63,7 @@ fn explain(check: &str) -> (&'static str, Severity) {
         "balance" => ("PC-0311", Severity::Error),
         "nonce" => ("PC-0312", Severity::Error),
         "simulation" => ("PC-0313", Severity::Error),
+        "carrier" => ("PC-0607", Severity::Warning),
         // `endpoint`, and whatever a family may add: it does not answer.
         _ => ("PC-0301", Severity::Error),
     }

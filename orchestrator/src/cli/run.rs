@@ -90,6 +90,7 @@ async fn serve(
         replica: *replica,
         stop: stop.clone(),
         status: Arc::clone(&status),
+        operate: loaded.config.operate(),
         commands,
     };
     let service = service::run(wired, opened.store.clone(), options);

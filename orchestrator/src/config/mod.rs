@@ -9,6 +9,7 @@ mod cross;
 mod engine;
 pub mod family;
 pub mod model;
+mod operate;
 pub mod problem;
 mod read_bridge;
 mod read_chain;
@@ -113,8 +114,9 @@ fn read_sections(file: &Path, base: &Path, sink: &Sink<'_>, document: &toml::Spa
     let playbooks = read_service::read_playbooks(&root, &chains);
     let store = read_service::read_store(&root, base);
     let api = read_service::read_api(&root);
+    let operate = operate::read(&root);
     root.finish();
-    Config { file: file.to_owned(), chains, bridges, rules, playbooks, store, api }
+    Config { file: file.to_owned(), chains, bridges, rules, playbooks, store, api, operate }
 }
 
 impl Loaded {

@@ -28,6 +28,19 @@ pub struct Config {
     pub store: StoreConfig,
     /// `[api]`
     pub api: ApiConfig,
+    /// `[drill]` and `[modes]`
+    pub operate: OperateConfig,
+}
+
+/// `[drill]` and `[modes]`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OperateConfig {
+    /// Between two rehearsals, in seconds; zero for none.
+    pub drill_secs: u64,
+    /// Between two canaries of a guard that has one, in seconds; zero for none.
+    pub canary_secs: u64,
+    /// From asking for more trust until it is lent, in seconds.
+    pub trust_delay_secs: u64,
 }
 
 /// `[[chain]]`
@@ -152,6 +165,8 @@ pub struct FeeConfig {
     pub bumps: u16,
     /// Units of gas that one trip may use.
     pub gas_limit: u64,
+    /// What all trips of a rolling hour may cost at most. What closes an open gate is never withheld for it.
+    pub per_hour: u128,
 }
 
 impl Default for FeeConfig {
@@ -168,6 +183,8 @@ impl Default for FeeConfig {
             bump_percent: 25,
             bumps: 12,
             gas_limit: 400_000,
+            // Six trips at the very highest offer, two hundred at the first one.
+            per_hour: GWEI.saturating_mul(5_000_000_000),
         }
     }
 }
@@ -179,6 +196,8 @@ pub struct SignerConfig {
     pub keystore: PathBuf,
     /// First line is the password.
     pub password_file: PathBuf,
+    /// Another key, whose account carries signed trips when this one's is stuck or empty.
+    pub carrier: Option<Box<SignerConfig>>,
     /// Where the file names it.
     pub at: std::ops::Range<usize>,
 }
@@ -270,6 +289,8 @@ pub struct GuardConfig {
     pub mode: Placed<Mode>,
     /// Longest closure that it grants in one trip, in seconds.
     pub max_secs: u64,
+    /// A scope of the same gate that no bridge asks, tripped now and then to see that closing works.
+    pub canary: Option<B256>,
 }
 
 /// How a gate closes.

@@ -171,6 +171,7 @@ fn read_guard(
     chain: Option<&Placed<ChainId>>,
     family: Option<Family>,
 ) -> Option<GuardConfig> {
+    let sink = section.sink();
     let id = section.parsed::<Slug>("id").or_else(|| default_guard_id(&section, bridge?, chain?));
     let address = section.required_text("address", "\"0x…\"");
     let address = address.and_then(|text| read_account(section.sink(), family, text));
@@ -191,12 +192,21 @@ fn read_guard(
             "remove one of them",
         );
     }
+    let canary = section.text("canary");
     section.finish();
     let key = key.map(|key| key.value).or_else(|| bridge.map(|id| keccak256(id.as_str())));
     let scope = match given {
         Some(given) => given.value,
         None => scope::whole_bridge(chain?.value, key?, direction),
     };
+    let canary = canary.and_then(|name| {
+        let canary = scope::whole_bridge(chain?.value, keccak256(&name.value), scope::Direction::Out);
+        if canary == scope {
+            canary_error(sink, &name);
+            return None;
+        }
+        Some(canary)
+    });
     Some(GuardConfig {
         id: id?,
         address: address?,
@@ -204,7 +214,18 @@ fn read_guard(
         scope,
         mode,
         max_secs: max_secs?.value,
+        canary,
     })
+}
+
+/// A canary must close nothing.
+fn canary_error(sink: &Sink<'_>, name: &Placed<String>) {
+    sink.error(
+        Code::NotAllowed,
+        &name.at,
+        "the canary is the bridge itself: tripping it would close the bridge",
+        "name a bridge that does not exist, such as \"canary\", and register its scope at the guard",
+    );
 }
 
 /// `bridge.chain`, with what a name cannot hold replaced.

@@ -243,6 +243,7 @@ fn read_fees(section: &Section<'_>) -> FeeConfig {
     fees.max_fee = wei("max_fee_gwei", fees.max_fee);
     fees.tip = wei("tip_gwei", fees.tip);
     fees.max_tip = wei("max_tip_gwei", fees.max_tip);
+    fees.per_hour = wei("per_hour_gwei", fees.per_hour);
     if let Some(value) = table.decimal("full_value_usd", 6) {
         fees.full_value_micro_usd = value.value;
     }

@@ -46,7 +46,7 @@ pub(super) fn read_signers(root: &Section<'_>, chains: &mut [ChainConfig], base:
             continue;
         };
         let section = Section::new(signers.sink(), "a signer", value.span(), table);
-        let signer = read_signer(section, base);
+        let signer = read_signer(&section, base);
         if name.value == "default" {
             fallback = signer;
         } else if let Some(chain) = chains.iter_mut().find(|chain| chain.id.value.as_str() == name.value) {
@@ -67,7 +67,22 @@ pub(super) fn read_signers(root: &Section<'_>, chains: &mut [ChainConfig], base:
     }
 }
 
-fn read_signer(section: Section<'_>, base: &Path) -> Option<SignerConfig> {
+fn read_signer(section: &Section<'_>, base: &Path) -> Option<SignerConfig> {
+    let carrier = section.table("carrier").and_then(|carrier| read_key(&carrier, base, &[]));
+    let signer = read_key(section, base, &["carrier"])?;
+    if let Some(carrier) = carrier.as_ref().filter(|carrier| carrier.keystore == signer.keystore) {
+        section.sink().error(
+            Code::NotAllowed,
+            &carrier.at,
+            "the carrier has the signer's own key: it is stuck when the signer is",
+            "give it another keystore; its account needs no role, only money for fees",
+        );
+    }
+    Some(SignerConfig { carrier: carrier.map(Box::new), ..signer })
+}
+
+/// A keystore with its password; `beside` names what else the table may hold.
+fn read_key(section: &Section<'_>, base: &Path, beside: &[&str]) -> Option<SignerConfig> {
     let keystore = section.required_text("keystore", "\"keys/tripper.json\"");
     let password_file = section.required_text("password_file", "\"keys/tripper.password\"");
     for (name, _) in section.entries() {
@@ -85,7 +100,9 @@ fn read_signer(section: Section<'_>, base: &Path) -> Option<SignerConfig> {
         .entries()
         .map(|(name, _)| name)
         .filter(|name| {
-            !SECRET_KEYS.contains(&name.value) && !["keystore", "password_file"].contains(&name.value)
+            !SECRET_KEYS.contains(&name.value)
+                && !["keystore", "password_file"].contains(&name.value)
+                && !beside.contains(&name.value)
         })
         .collect();
     for name in unknown {
@@ -95,7 +112,7 @@ fn read_signer(section: Section<'_>, base: &Path) -> Option<SignerConfig> {
     let at = keystore.as_ref().map_or_else(|| section.at().clone(), |path| path.at.clone());
     let keystore = check_file(sink, keystore?, base);
     let password_file = check_file(sink, password_file?, base);
-    Some(SignerConfig { keystore: keystore?, password_file: password_file?, at })
+    Some(SignerConfig { keystore: keystore?, password_file: password_file?, carrier: None, at })
 }
 
 fn check_file(sink: &Sink<'_>, path: Placed<String>, base: &Path) -> Option<PathBuf> {

@@ -6,6 +6,7 @@
 //! sends again what a reorganisation removed, and ends only when the effect is proven and final, when the action's time has
 //! run out, or when a person says stop. Nothing here undoes anything.
 
+pub mod purse;
 pub mod task;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 
 use portcullis_adapter::{Attempt, Contain};
 use portcullis_core::Body;
+use portcullis_core::config::Target;
 use portcullis_verifier::{Action, ActionId, B256, ChainId, Slug};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -23,6 +25,7 @@ use crate::killswitch::{Forbidden, KillSwitches};
 use crate::persist::{Dispatch, Durable, describe};
 use crate::service::ChainWiring;
 use crate::telemetry::{Background, Heads, Status};
+use purse::Purse;
 use task::ActionTask;
 
 /// What signing gave.
@@ -84,11 +87,34 @@ impl Signer {
     }
 }
 
+impl Signer {
+    /// Signs an action for another account to carry, beside what was signed under the same switches a moment ago.
+    /// Empty where no such account is configured.
+    pub async fn carry(&self, action: &Action, record: B256, bump: u16) -> Vec<Attempt> {
+        let Some(contain) = self.container(action.chain) else { return Vec::new() };
+        match contain.carry(action, record, bump).await {
+            Ok(attempts) => attempts,
+            Err(error) => {
+                tracing::warn!(
+                    code = "PC-0607",
+                    error = describe(&error),
+                    "no other account can carry the trip"
+                );
+                Vec::new()
+            }
+        }
+    }
+}
+
 /// What all tasks of a lane share.
 #[derive(Clone)]
 pub struct Shared {
     /// Signs.
     pub signer: Signer,
+    /// What may be spent.
+    pub purse: Arc<Purse>,
+    /// Gates of the group, for their names.
+    pub targets: Arc<Vec<Target>>,
     /// Makes attempts durable.
     pub durable: Arc<Durable>,
     /// Says what landed and what is in effect.

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use portcullis_adapter::{Attempt, Broadcast};
 use portcullis_core::Body;
-use portcullis_core::input::Outcome;
+use portcullis_core::config::Target;
+use portcullis_core::input::{Check, CheckKind, Outcome};
 use portcullis_verifier::{Action, B256, Slug};
 use tokio_util::sync::CancellationToken;
 
@@ -30,6 +31,10 @@ pub struct ActionTask {
     bump: u16,
     pause: Duration,
     effective: bool,
+    /// The account seems stuck or empty: another one carries the trip beside it.
+    stuck: bool,
+    /// It was said that the hour's money is used up.
+    broke: bool,
     /// The kill switches were read a moment ago.
     cleared: bool,
     /// Why it was delayed last: the same reason is told once.
@@ -64,6 +69,8 @@ impl ActionTask {
             bump,
             pause,
             effective,
+            stuck: false,
+            broke: false,
             cleared,
             delay: None,
             person,
@@ -96,6 +103,10 @@ impl ActionTask {
                 continue;
             }
             if self.next.is_empty() && !self.sign().await {
+                self.rest().await;
+                continue;
+            }
+            if !self.affordable().await {
                 self.rest().await;
                 continue;
             }
@@ -144,7 +155,10 @@ impl ActionTask {
     /// Signs at the present step of the fee schedule and makes the bytes durable; false when nothing may be sent.
     async fn sign(&mut self) -> bool {
         match self.shared.signer.sign(&self.action, self.playbook, self.record, self.bump).await {
-            Signing::Signed(fresh) => {
+            Signing::Signed(mut fresh) => {
+                if self.stuck {
+                    fresh.extend(self.shared.signer.carry(&self.action, self.record, self.bump).await);
+                }
                 // Row before bytes.
                 if let Err(error) = self.shared.durable.attempts(&fresh).await {
                     tracing::error!(
@@ -180,10 +194,55 @@ impl ActionTask {
         }
     }
 
+    /// Whether the hour's money suffices for what is signed. What closes an open gate is sent whatever was spent; what
+    /// extends a closure waits, and people are told.
+    async fn affordable(&mut self) -> bool {
+        let now = now_ms();
+        let short = self.next.iter().find_map(|attempt| self.shared.purse.fits(attempt, now).err());
+        let Some(why) = short else {
+            if std::mem::take(&mut self.broke) {
+                self.check_gas(Vec::new()).await;
+            }
+            return true;
+        };
+        if !self.is_closed_already().await {
+            tracing::warn!(code = "PC-0604", action = %self.action.id, why, "sent all the same: the gate is open");
+            return true;
+        }
+        let why = format!("the hour's money is used up, and the gate is closed for now: {why}");
+        if !std::mem::replace(&mut self.broke, true) {
+            tracing::error!(code = "PC-0604", action = %self.action.id, why, "an extension waits");
+            self.check_gas(vec![why.clone()]).await;
+        }
+        self.delayed(why).await;
+        false
+    }
+
+    /// SECURITY: only a gate that says itself that it is as tight may wait; one that cannot be read counts as open.
+    async fn is_closed_already(&self) -> bool {
+        let Some(contain) = self.shared.signer.container(self.action.chain) else { return false };
+        let asked = contain.gate(self.action.target, self.action.scope);
+        match tokio::time::timeout(budget::LANDING_POLL, asked).await {
+            Ok(Ok(gate)) => gate.registered && gate.level >= self.action.level,
+            _ => false,
+        }
+    }
+
+    /// A used-up budget is an incident until it is free again.
+    async fn check_gas(&self, failing: Vec<String>) {
+        let (chain, address, scope) = (self.action.chain, self.action.target, self.action.scope);
+        let mine = |t: &&Target| t.chain == chain && t.address == address && t.scope == scope;
+        let Some(target) = self.shared.targets.iter().find(mine) else { return };
+        let check = Check { target: target.id, kind: CheckKind::Gas, failing, took_ms: 0 };
+        // The engine's loop ends only with the group; then nobody needs the report.
+        let _told = self.shared.engine.send(Body::Checked(check)).await;
+    }
+
     /// Hands the newest candidates to every endpoint at once; false when nobody took them.
     async fn send(&mut self) -> bool {
         let Some(contain) = self.shared.signer.container(self.action.chain).cloned() else { return false };
         let sent_at_ms = now_ms();
+        self.next.iter().for_each(|attempt| self.shared.purse.reserve(attempt, sent_at_ms));
         let answers =
             futures::future::join_all(self.next.iter().map(|attempt| contain.broadcast(attempt))).await;
         let (mut accepted, mut asked) = (0u16, 0u16);
@@ -226,6 +285,8 @@ impl ActionTask {
         }
         let closed = self.shared.confirm.closed_by_somebody(&self.action).await;
         if closed.is_none() {
+            // Empty, or stuck behind something that cannot be replaced: the next try does not depend on it alone.
+            self.stuck = true;
             self.sign_anew().await;
         }
         closed
@@ -270,6 +331,7 @@ impl ActionTask {
             Watch::NotLanded => {
                 if self.bump < budget::BUMPS {
                     self.bump = self.bump.saturating_add(1);
+                    self.stuck |= self.bump >= budget::CARRY_BUMP;
                     self.refresh().await;
                     self.next.clear();
                 }

@@ -259,6 +259,8 @@ impl Correlator {
                 Effect::Deadline { at_ms } => {
                     self.deadlines.insert(*at_ms);
                 }
+                Effect::Mode(change) => self.told.mode(change),
+                Effect::Checked(check) => self.told.checked(check),
             }
         }
     }

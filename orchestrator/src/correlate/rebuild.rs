@@ -122,7 +122,11 @@ impl Leftover {
             Effect::Deadline { at_ms } => {
                 self.deadlines.insert(*at_ms);
             }
-            Effect::Open(_) | Effect::Upgrade(_) | Effect::Notify(_) => {}
+            Effect::Open(_)
+            | Effect::Upgrade(_)
+            | Effect::Notify(_)
+            | Effect::Mode(_)
+            | Effect::Checked(_) => {}
         }
     }
 

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use portcullis_core::effect::{Decision, IncidentChange, Notice};
+use portcullis_core::effect::{Decision, IncidentChange, ModeChange, Notice};
+use portcullis_core::input::Check;
 use portcullis_verifier::{B256, ChainId, EventId, IncidentId, Observation};
 
 use crate::telemetry::{Background, Note, Verb, now_ms};
@@ -106,6 +107,33 @@ impl Told {
             incident = notice.incident.map(tracing::field::display),
             text = notice.text,
         );
+    }
+
+    /// How far automation may go somewhere has changed.
+    #[expect(clippy::unused_self, reason = "it is one of the ways of telling")]
+    pub(super) fn mode(&self, change: &ModeChange) {
+        tracing::warn!(
+            target: "portcullis::notice",
+            target_name = %change.target,
+            mode = ?change.mode,
+            until_ms = change.until_ms,
+            why = change.why,
+            "how far automation may go has changed",
+        );
+    }
+
+    /// A way of containing was checked.
+    #[expect(clippy::unused_self, reason = "it is one of the ways of telling")]
+    pub(super) fn checked(&self, check: &Check) {
+        let (kind, ok) = (format!("{:?}", check.kind), check.failing.is_empty());
+        metrics::counter!("portcullis_checks_total", "kind" => kind.clone(), "ok" => ok.to_string())
+            .increment(1);
+        if ok {
+            tracing::info!(target_name = %check.target, kind, took_ms = check.took_ms, "containing would work");
+        } else {
+            let failing = check.failing.join("; ");
+            tracing::error!(code = "PC-0601", target_name = %check.target, kind, failing, "containing would fail");
+        }
     }
 
     /// When the first event behind an incident was seen on the socket.

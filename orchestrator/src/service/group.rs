@@ -18,11 +18,15 @@ use super::running::{GroupError, Running};
 use crate::background;
 use crate::budget;
 use crate::confirm::Confirm;
+use crate::contain::purse::Purse;
 use crate::contain::{Lane, Shared, Signer};
 use crate::correlate::rebuild::{Follower, Leftover, RebuildError, Rebuilt};
 use crate::correlate::{Beginning, Correlator, Outputs};
 use crate::killswitch::KillSwitches;
 use crate::observe::Watcher;
+use crate::operate::Operate;
+use crate::operate::desk::Desk;
+use crate::operate::drill::Drills;
 use crate::persist::{Dispatch, Durable, describe, reconcile};
 use crate::recover::GateWatch;
 use crate::store::{Lease, LogName, Store};
@@ -42,6 +46,8 @@ pub(super) struct Group {
     pub(super) replica: Slug,
     pub(super) leases: Arc<Leases>,
     pub(super) status: Arc<Status>,
+    pub(super) operate: Arc<Operate>,
+    pub(super) purse: Arc<Purse>,
 }
 
 impl Group {
@@ -255,6 +261,7 @@ impl Group {
         spawn(&mut steps, "verify", verifier.run(child.clone()));
         self.watch_chains(&mut steps, cursors, &batch_in, &engine_in, &child);
         self.watch_gates(&mut steps, &engine_in, &background, &child);
+        self.operate(&mut steps, log, &engine_in, &child);
         let gates = self.config.targets.clone();
         let views = Views { store: self.store.clone(), log, gates, fresh: durable.fresh() };
         spawn(&mut steps, "views", views.run(child.clone()));
@@ -311,6 +318,8 @@ impl Group {
         };
         Shared {
             signer: signer.clone(),
+            purse: Arc::clone(&self.purse),
+            targets: Arc::new(self.config.targets.clone()),
             durable: Arc::clone(durable),
             confirm,
             heads: self.heads.clone(),
@@ -340,6 +349,34 @@ impl Group {
             };
             spawn(steps, "observe", watcher.run(stop.clone()));
         }
+    }
+
+    /// People's commands and drills.
+    fn operate(
+        &self,
+        steps: &mut JoinSet<&'static str>,
+        log: LogName,
+        engine: &mpsc::Sender<Body>,
+        stop: &CancellationToken,
+    ) {
+        let desk = Desk {
+            store: self.store.clone(),
+            log,
+            engine: engine.clone(),
+            operate: Arc::clone(&self.operate),
+            targets: self.config.targets.clone(),
+            chains: Arc::clone(&self.chains),
+        };
+        spawn(steps, "desk", desk.run(stop.clone()));
+        let drills = Drills {
+            log,
+            targets: self.config.targets.clone(),
+            chains: Arc::clone(&self.chains),
+            engine: engine.clone(),
+            store: self.store.clone(),
+            operate: Arc::clone(&self.operate),
+        };
+        spawn(steps, "drill", drills.run(stop.clone()));
     }
 
     fn watch_gates(

@@ -19,6 +19,7 @@ pub(crate) fn kind_of(input: &Input) -> &'static str {
         Body::Tick => "tick",
         Body::Command(_) => "command",
         Body::ConfigChanged(_) => "config_changed",
+        Body::Checked(_) => "checked",
     }
 }
 

@@ -9,6 +9,7 @@
 
 pub mod cluster;
 mod codec;
+pub mod commands;
 mod commit;
 mod convert;
 mod error;
@@ -19,6 +20,7 @@ pub mod people;
 pub mod read;
 pub mod schema;
 mod set;
+pub mod trust;
 mod views;
 mod warm;
 

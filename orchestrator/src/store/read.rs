@@ -358,9 +358,9 @@ impl Store {
     pub async fn gates(&self) -> Result<Vec<GateRow>, StoreError> {
         sqlx::query_as!(
             GateRow,
-            "SELECT group_id, target, chain, address, scope, mode, level, until_s, until_height, generation, height,
-                    proven, at_ms
-             FROM gates ORDER BY group_id, target, replica",
+            r#"SELECT group_id, target, chain, address, scope, COALESCE(standing_mode, mode) AS "mode!", level, until_s,
+                      until_height, generation, height, proven, at_ms
+               FROM gates ORDER BY group_id, target, replica"#,
         )
         .fetch_all(&self.general)
         .await

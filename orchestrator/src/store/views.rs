@@ -7,8 +7,10 @@ use portcullis_core::{Body, Effect};
 use portcullis_verifier::{Action, ActionId, Slug};
 use sqlx::PgConnection;
 
+use super::commands::answer_command;
 use super::convert::{clean, json, name_of, to_i32, to_i64, to_i64_capped, to_u64};
 use super::observations::insert_observations;
+use super::trust::{insert_check, put_mode, write_judgement};
 use super::{LogName, LogRecord, Step, Store, StoreError, ensure_one_row};
 
 impl Store {
@@ -84,6 +86,10 @@ async fn write_input(tx: &mut PgConnection, log: &LogName, step: &Step) -> Resul
     match &step.input.body {
         Body::Landed { action, outcome } => put_outcome(tx, log, &step.record, *action, outcome).await,
         Body::Gate(state) => put_gate(tx, log, &step.record, state).await,
+        Body::Command(_) => {
+            write_judgement(tx, log, step).await?;
+            answer_command(tx, log, step).await
+        }
         _ => Ok(()),
     }
 }
@@ -102,6 +108,8 @@ async fn write_effects(tx: &mut PgConnection, log: &LogName, step: &Step) -> Res
                 }
             }
             Effect::Notify(notice) => insert_notice(tx, log, &step.record, ordinal, notice).await?,
+            Effect::Mode(change) => put_mode(tx, log, &step.record, change).await?,
+            Effect::Checked(check) => insert_check(tx, log, &step.record, ordinal, check).await?,
             // Neither changes what people look at: evidence has its own table, and a deadline is a wake-up call.
             Effect::RequestEvidence { .. } | Effect::Deadline { .. } => {}
         }

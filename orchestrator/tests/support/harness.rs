@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use portcullis::service::{self, Options};
+use portcullis::operate::Operate;
+use portcullis::service::{self, Options, Wired};
 use portcullis::store::Store;
 use portcullis::telemetry::{Phase, Status};
 use portcullis_core::Command;
@@ -34,13 +35,34 @@ impl Service {
     }
 
     pub fn named(world: &World, database: PgConnectOptions, data_dir: PathBuf, replica: &str) -> Self {
+        Self::with(world.wired(), world.operate(), database, data_dir, replica)
+    }
+
+    /// Operated otherwise than other tests' services.
+    pub fn operated(wired: Wired, operate: Operate, database: &Database) -> Self {
+        Self::with(wired, operate, database.cluster().connect_options(), data_dir(database), "main")
+    }
+
+    fn with(
+        wired: Wired,
+        operate: Operate,
+        database: PgConnectOptions,
+        data_dir: PathBuf,
+        replica: &str,
+    ) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build().unwrap();
         let (stop, status) = (CancellationToken::new(), Arc::new(Status::default()));
         let (commands, far) = service::commands();
-        let (wired, replica) = (world.wired(), slug(replica));
-        let options =
-            Options { data_dir, replica, stop: stop.clone(), status: Arc::clone(&status), commands: far };
+        let replica = slug(replica);
+        let options = Options {
+            data_dir,
+            replica,
+            stop: stop.clone(),
+            status: Arc::clone(&status),
+            operate,
+            commands: far,
+        };
         let task = runtime.spawn(async move {
             let store = Store::connect(database).await.unwrap();
             service::run(wired, store, options).await.unwrap();

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use portcullis::operate::Operate;
 use portcullis::service::{ChainWiring, GroupWiring, Wired};
 use portcullis_adapter::{
     AdapterError, Attempt, Batch, Broadcast, Class, Contain, Cursor, EndpointReply, Feed, GateReport,
@@ -28,6 +29,12 @@ mod view;
 const FINALITY_SECS: u64 = 60;
 const DEPTH: u64 = 5;
 pub const ADDRESS: u64 = 0x61;
+pub const SCOPE: u64 = 0x5c0;
+/// A scope at the same gates that no bridge asks.
+pub const CANARY: u64 = 0xca;
+/// Account of the service's key, and of the one that carries for it.
+pub const TRIPPER: u64 = 7;
+pub const CARRIER: u64 = 8;
 
 pub fn word(number: u64) -> B256 {
     B256::from(U256::from(number))
@@ -63,6 +70,8 @@ struct ChainState {
     forks: u64,
     /// Nobody takes bytes.
     refuse: bool,
+    /// The tripper's account cannot pay: its bytes are refused, others' are taken.
+    drained: bool,
 }
 
 type Hook = Arc<dyn Fn(&Attempt) + Send + Sync>;
@@ -74,7 +83,8 @@ struct State {
     received: Vec<Attempt>,
     on_sign: Option<Hook>,
     on_broadcast: Option<Hook>,
-    nonces: BTreeMap<ChainId, u64>,
+    /// Next nonce by chain and account.
+    nonces: BTreeMap<(ChainId, B256), u64>,
 }
 
 /// The world. Clones are the same world.
@@ -183,8 +193,29 @@ impl World {
         self.with(|state| state.chains.get_mut(&chain).unwrap().refuse = refuse);
     }
 
+    /// Empties the account of the service's key.
+    pub fn drain(&self, chain: ChainId) {
+        self.with(|state| state.chains.get_mut(&chain).unwrap().drained = true);
+    }
+
     pub fn closed_until(&self, chain: ChainId) -> u64 {
-        self.with(|state| until_at(&state.chains[&chain], u64::MAX))
+        self.with(|state| until_at(&state.chains[&chain], word(SCOPE), u64::MAX))
+    }
+
+    /// Until when the canary's scope is closed.
+    pub fn canary_until(&self, chain: ChainId) -> u64 {
+        self.with(|state| until_at(&state.chains[&chain], word(CANARY), u64::MAX))
+    }
+
+    /// Drills at once, no canaries by themselves, trust after a second, a canary at each gate.
+    pub fn operate(&self) -> Operate {
+        let canaries = ["home", "away"].map(|name| (slug(name), word(CANARY)));
+        Operate {
+            canary_every: None,
+            trust_delay: std::time::Duration::from_secs(1),
+            canaries: canaries.into_iter().collect(),
+            ..Operate::default()
+        }
     }
 
     pub fn is_closed(&self, chain: ChainId) -> bool {
@@ -241,7 +272,7 @@ pub fn config() -> EngineConfig {
         chain,
         address: word(ADDRESS),
         bridge: slug("b"),
-        scope: word(0x5c0),
+        scope: word(SCOPE),
         mode: Mode::Halt,
         max_secs: 86_400,
         block_secs: 12,
@@ -276,9 +307,9 @@ pub fn config() -> EngineConfig {
     }
 }
 
-fn until_at(chain: &ChainState, height: u64) -> u64 {
-    let landed = chain.blocks.iter().filter(|b| b.height <= height).flat_map(|b| &b.attempts);
-    landed.map(|attempt| Trip::of(attempt).until).max().unwrap_or(0)
+fn until_at(chain: &ChainState, scope: B256, height: u64) -> u64 {
+    let landed = chain.blocks.iter().filter(|b| b.height <= height).flat_map(|b| &b.attempts).map(Trip::of);
+    landed.filter(|trip| trip.scope == scope).map(|trip| trip.until).max().unwrap_or(0)
 }
 
 /// What an attempt's bytes say.
@@ -289,6 +320,7 @@ pub struct Trip {
     pub nonce: u64,
     pub bump: u16,
     pub action: B256,
+    pub scope: B256,
 }
 
 impl Trip {

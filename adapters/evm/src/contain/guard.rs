@@ -36,6 +36,8 @@ sol! {
         error ScopeUnregistered(bytes32 scope);
         error NotTripper(address caller);
         function trip(TripRequest calldata r) external returns (bool changed);
+        function tripSigned(TripRequest calldata r, uint64 deadline, bytes calldata signature)
+            external returns (bool changed);
         function stateOf(bytes32 scope) external view returns (ScopeState memory);
         function isSealed() external view returns (bool);
         function tripperOf(address account)
@@ -47,16 +49,64 @@ sol! {
 
 /// The call that asks a gate to close.
 pub(crate) fn trip_call(action: &Action, record: B256) -> IBreaker::tripCall {
-    IBreaker::tripCall {
-        r: IBreaker::TripRequest {
-            scope: action.scope,
-            level: level_number(action.level),
-            until: action.until,
-            untilHeight: action.until_height,
-            incident: action.incident.0,
-            record,
-            generation: action.generation,
-        },
+    IBreaker::tripCall { r: request(action, record) }
+}
+
+/// The same call with the tripper's signature, for anybody to bring. It is good for as long as the closure that it
+/// asks for, and once.
+pub(crate) fn signed_call(action: &Action, record: B256, signature: [u8; 65]) -> IBreaker::tripSignedCall {
+    let signature = signature.to_vec().into();
+    IBreaker::tripSignedCall { r: request(action, record), deadline: deadline(action), signature }
+}
+
+/// What the tripper signs (EIP-191, version 0x45): the action's id, the deadline, and the record, which whoever
+/// brings it must not be able to forge.
+pub(crate) fn signed_digest(action: &Action, record: B256) -> B256 {
+    digest_until(action, record, deadline(action))
+}
+
+fn digest_until(action: &Action, record: B256, deadline: u64) -> B256 {
+    let message = words([gate_id(action), number(deadline), record]);
+    keccak256([b"\x19Ethereum Signed Message:\n32".as_slice(), message.as_slice()].concat())
+}
+
+/// The action's id as the gate counts it: ABI-encoded words, with the domain tag and the chain's name hashed.
+fn gate_id(action: &Action) -> B256 {
+    words([
+        keccak256("portcullis.action.v1"),
+        keccak256(action.chain.as_str()),
+        action.target,
+        action.scope,
+        number(level_number(action.level).into()),
+        number(action.until),
+        number(action.until_height),
+        action.incident.0,
+        number(action.generation.into()),
+    ])
+}
+
+fn words<const N: usize>(words: [B256; N]) -> B256 {
+    keccak256(words.map(|word| word.0).concat())
+}
+
+fn number(value: u64) -> B256 {
+    B256::from(U256::from(value))
+}
+
+/// A closure by height alone has no time to run out at; what it asks for is bounded by the gate all the same.
+fn deadline(action: &Action) -> u64 {
+    if action.until == 0 { u64::MAX } else { action.until }
+}
+
+fn request(action: &Action, record: B256) -> IBreaker::TripRequest {
+    IBreaker::TripRequest {
+        scope: action.scope,
+        level: level_number(action.level),
+        until: action.until,
+        untilHeight: action.until_height,
+        incident: action.incident.0,
+        record,
+        generation: action.generation,
     }
 }
 
@@ -194,9 +244,52 @@ mod tests {
             assert!(writes.iter().any(|f| f.name == "release"), "{name}: this is the real interface");
             for function in writes {
                 let ours = IBreaker::IBreakerCalls::SELECTORS.contains(&function.selector().0);
-                assert_eq!(ours, function.name == "trip", "{name}.{}", function.name);
+                assert_eq!(
+                    ours,
+                    ["trip", "tripSigned"].contains(&function.name.as_str()),
+                    "{name}.{}",
+                    function.name
+                );
             }
         }
+    }
+
+    #[test]
+    fn signed_trips_are_digested_as_the_contracts_vectors_say() {
+        let path = format!("{}/../../contracts/vectors/digests.json", env!("CARGO_MANIFEST_DIR"));
+        let vectors: serde_json::Value =
+            serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        let text = |word: &serde_json::Value| {
+            let mut padded = [0u8; 32];
+            let bytes = word.as_str().unwrap().as_bytes();
+            padded[..bytes.len()].copy_from_slice(bytes);
+            B256::from(padded)
+        };
+        let mut compared = 0;
+        for vector in vectors["actions"].as_array().unwrap() {
+            let of = |key: &str| vector[key].as_str().unwrap();
+            let Ok(chain) = of("caip2").parse() else { continue };
+            let action = Action {
+                id: portcullis_verifier::ActionId(B256::ZERO),
+                chain,
+                target: of("guard").parse().unwrap(),
+                scope: of("scope").parse().unwrap(),
+                level: [Level::Open, Level::Limited, Level::Closed]
+                    [vector["level"].as_u64().unwrap() as usize],
+                until: of("until").parse().unwrap(),
+                until_height: of("untilHeight").parse().unwrap(),
+                incident: portcullis_verifier::IncidentId(text(&vector["incident"])),
+                generation: vector["generation"].as_u64().unwrap() as u32,
+                class: portcullis_verifier::ActionClass::Halt,
+                value_at_risk_micro_usd: 0,
+                reasons: Vec::new(),
+            };
+            assert_eq!(gate_id(&action).to_string(), of("actionId"), "{vector}");
+            let digest = digest_until(&action, text(&vector["record"]), of("deadline").parse().unwrap());
+            assert_eq!(digest.to_string(), of("eip191"), "{vector}");
+            compared += 1;
+        }
+        assert!(compared >= 4, "{compared} vectors");
     }
 
     #[test]

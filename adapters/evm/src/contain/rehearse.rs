@@ -52,6 +52,9 @@ pub(super) async fn rehearse(
     };
     role(&client, gate, account, &mut checks).await;
     balance(container, &client, action, account, &mut checks).await;
+    if let Some(carrier) = container.carrier() {
+        carried(container, &client, gate, action, carrier, &mut checks).await;
+    }
     fee(container, &client, action, &mut checks).await;
     simulation(container, &client, gate, action, &mut checks).await;
     match portcullis_adapter::Contain::warm(container).await {
@@ -126,6 +129,29 @@ async fn balance(
             checks.add("balance", have >= needed, &text);
         }
         Err(error) => checks.add("balance", false, &chain_of(&error)),
+    }
+}
+
+/// Whether the other account could carry a signed trip: it pays, and the gate takes the tripper's signature from it.
+async fn carried(
+    container: &EvmContainer,
+    client: &Client,
+    gate: Address,
+    action: &Action,
+    carrier: Address,
+    checks: &mut Checks,
+) {
+    balance(container, client, action, carrier, checks).await;
+    let record = portcullis_verifier::B256::ZERO;
+    let signature = match container.signature(&container.tripper, guard::signed_digest(action, record)).await
+    {
+        Ok(signature) => signature,
+        Err(error) => return checks.add("carrier", false, &chain_of(&error)),
+    };
+    let data = guard::signed_call(action, record, signature.as_bytes()).abi_encode();
+    match call(client, carrier, gate, data).await {
+        Ok(_) => checks.add("carrier", true, &format!("{carrier} can bring a signed trip")),
+        Err(error) => checks.add("carrier", false, &refusal(&error)),
     }
 }
 

@@ -56,6 +56,7 @@ fn config(quorum: u16) -> EvmConfig {
         }],
         targets: Vec::new(),
         signer: None,
+        carrier: None,
         fees: FeeSchedule::default(),
         submission: Submission::Public,
     }

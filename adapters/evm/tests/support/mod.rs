@@ -126,6 +126,7 @@ impl World {
             contracts: vec![self.contract()],
             targets: Vec::new(),
             signer: None,
+            carrier: None,
             fees: FeeSchedule::default(),
             submission: Submission::Public,
         }

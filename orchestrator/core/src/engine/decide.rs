@@ -1,13 +1,11 @@
 //! Deciding: what the shell is told of incidents, what is asked to be proven, what is asked of gates.
 
-use std::collections::BTreeSet;
-
 use portcullis_verifier::{Action, ActionClass, B256, IncidentId, Level, Slug};
 
 use super::{Engine, words::class_of};
 use crate::{
     clocks::Clocks,
-    config::{Mode, Playbook, Target},
+    config::{Playbook, Target},
     effect::{Cause, Decision, Effect, Effects, IncidentChange, Signal, Withheld},
     evidence::Standing,
     incident::Incident,
@@ -18,6 +16,10 @@ use crate::{
     policy::{self, Choice},
     signals::{SignalKey, Stored, Subject},
 };
+
+/// Why an extension is withheld.
+pub(super) const BUDGET_SPENT: &str = "the hour's budget of actions is used up; the gate stays closed until its time \
+                                       runs out, and is then closed again whatever was spent";
 
 impl Engine {
     /// Goes through every incident that changed, in the order of their ids.
@@ -196,20 +198,30 @@ impl Engine {
     }
 
     fn run_playbook(&mut self, id: IncidentId, playbook: &Playbook, effects: &mut Effects) {
+        let per_hour = self.config.rules.actions_per_hour;
+        let mut left = self.spent.left(self.now_ms, per_hour);
         let wants = self.wants(playbook);
         // The thousandth signal of an attack wants what the first one got: nothing more is worked out for it.
-        if wants.iter().all(Want::is_covered) {
+        if wants.iter().all(|want| want.is_covered() || self.is_held_back(want)) {
             return;
         }
         let Some(incident) = self.signals.incidents.get(&id) else { return };
         let reasons = self.reasons(incident, playbook);
         let value = self.signals.value(incident);
         let (mut actions, mut withheld) = (Vec::new(), Vec::new());
-        for want in &wants {
+        for want in wants.iter().filter(|want| !self.is_held_back(want)) {
             let value_at_risk = self.at_risk(want.target, value);
             match plan::step(want, &Order { incident: id, value_at_risk, reasons: &reasons }) {
                 Step::Covered => {}
-                Step::Act(action) => actions.push((want.target.id, action)),
+                // SECURITY: what closes an open gate is never withheld, whatever was spent.
+                Step::Act(action) if left == 0 && !want.is_first() => {
+                    let reason = BUDGET_SPENT.to_owned();
+                    withheld.push(Withheld { action, target: want.target.id, reason });
+                }
+                Step::Act(action) => {
+                    left = left.saturating_sub(1);
+                    actions.push((want.target.id, action));
+                }
                 Step::Withhold(action, why) => {
                     withheld.push(Withheld { action, target: want.target.id, reason: why.to_owned() });
                 }
@@ -236,9 +248,12 @@ impl Engine {
             if let Some(gate) = self.gates.get_mut(target) {
                 gate.asked = Some(plan::asked(action));
                 gate.again_ms = None;
+                gate.held_back_ms = None;
             }
         }
-        for held in &withheld {
+        self.spent.note(self.now_ms, actions.len());
+        self.hold_back(&withheld, effects);
+        for held in withheld.iter().filter(|held| held.reason != BUDGET_SPENT) {
             if let Some(gate) = self.gates.get_mut(&held.target) {
                 gate.proposed = Some(plan::asked(&held.action));
             }
@@ -318,33 +333,6 @@ impl Engine {
             }
         }
         self.decided(id, class, playbook, actions, Vec::new(), reasons.to_vec(), effects);
-    }
-
-    /// A person judged an incident to be nothing: trust in automation sinks by a step at the gates that it closed.
-    /// No gate opens because of it.
-    pub(super) fn false_alarm(&mut self, id: IncidentId) {
-        let Some(incident) = self.signals.incidents.get_mut(&id) else { return };
-        if core::mem::replace(&mut incident.dismissed, true) {
-            return;
-        }
-        let touched: BTreeSet<Slug> = self
-            .gates
-            .iter()
-            .filter(|(_, gate)| gate.asked.is_some_and(|asked| asked.incident == id))
-            .map(|(name, _)| *name)
-            .collect();
-        for target in self.config.targets.iter().filter(|target| touched.contains(&target.id)) {
-            let lower = match self.mode_of(target) {
-                Mode::Halt => Mode::Hold,
-                Mode::Hold => Mode::Limit,
-                Mode::Limit => Mode::Advise,
-                other => other,
-            };
-            if let Some(gate) = self.gates.get_mut(&target.id) {
-                gate.mode = Some(lower);
-                gate.again_ms = None;
-            }
-        }
     }
 }
 

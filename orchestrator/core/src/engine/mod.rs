@@ -4,18 +4,21 @@
 //! (`judge`), deciding what to do about incidents (`decide`), and waking up again (`timers`). `view` shows the
 //! state to people and changes nothing.
 
+mod check;
 mod decide;
 mod intake;
 mod judge;
 mod timers;
+mod trust;
 pub mod view;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use portcullis_verifier::{OperatorId, U256, codec::digest};
+use portcullis_verifier::{OperatorId, Slug, U256, codec::digest};
 
 use crate::{
+    budget::Spent,
     clocks::Clocks,
     config::{ConfigError, EngineConfig, Mode},
     effect::Effects,
@@ -31,7 +34,7 @@ use crate::{
 
 /// Version of the engine's decisions. A log says which version decided; another version answers "another
 /// engine", not "unequal". Raised whenever the same inputs may give other effects.
-pub const ENGINE_VERSION: u32 = 1;
+pub const ENGINE_VERSION: u32 = 2;
 
 /// The engine of one linked group. See the crate's documentation.
 #[derive(Debug)]
@@ -45,6 +48,10 @@ pub struct Engine {
     book: Book,
     notices: Notices,
     gates: Gates,
+    /// Actions that were asked for lately.
+    spent: Spent,
+    /// Canaries under way, by target.
+    canaries: BTreeMap<Slug, check::Canary>,
     /// Bridges at which more value waits for sources than the bound, since this shell time in milliseconds.
     waits: BTreeMap<BridgeNo, u64>,
     /// Operators that misbehave at the moment.
@@ -75,6 +82,8 @@ impl Engine {
             book: Book::default(),
             notices: Notices::default(),
             gates: Gates::default(),
+            spent: Spent::default(),
+            canaries: BTreeMap::new(),
             waits: BTreeMap::new(),
             faulty: BTreeSet::new(),
             now_ms: 0,
@@ -103,7 +112,10 @@ impl Engine {
             }
             Body::SourceRecovered { chain } => self.source_recovered(chain, &mut effects),
             Body::Proved { claim, verdict } => self.proved(*claim, verdict, &mut effects),
-            Body::Landed { action, outcome } => self.landed(*action, outcome),
+            Body::Landed { action, outcome } => {
+                self.landed(*action, outcome);
+                self.canary_landed(*action, outcome, &mut effects);
+            }
             Body::Gate(state) => self.gate(state),
             Body::Price { asset, micro_usd, time } => {
                 if self.names.learn_price(*asset, *time, *micro_usd) {
@@ -113,6 +125,7 @@ impl Engine {
             Body::Tick => {}
             Body::Command(command) => self.command(command, &mut effects),
             Body::ConfigChanged(config) => self.config_changed(config, &mut effects),
+            Body::Checked(check) => self.checked(check, &mut effects),
         }
         if self.armed_ms.is_some_and(|at| at <= self.now_ms) {
             self.wake(&mut effects);

@@ -45,6 +45,9 @@ impl Engine {
             }
         }
         self.ask_gates_again(effects);
+        self.trust_runs_out(effects);
+        self.canaries_time_out(effects);
+        self.look_at_held_back();
         // Whatever waited for evidence may now have waited long enough.
         let due = self.signals.incidents.values().filter(|i| i.waits_until_ms.is_some_and(|at| at <= now_ms));
         let due: Vec<IncidentId> = due.map(|incident| incident.id).collect();
@@ -86,6 +89,7 @@ impl Engine {
             };
             let Step::Act(action) = plan::step(&want, &order) else { continue };
             gate.asked = Some(Asked { failures: failed.failures, ..plan::asked(&action) });
+            self.spent.note(now_ms, 1);
             let playbook =
                 self.config.playbooks.iter().find(|p| p.class == failed.class).map_or(target.id, |p| p.id);
             effects.list.push(Effect::Contain(Decision {
@@ -104,7 +108,11 @@ impl Engine {
         self.rearm = false;
         let stall = self.clocks.iter().filter_map(|(_, clock)| clock.stalls_at_ms()).min();
         let wait = self.signals.incidents.values().filter_map(|incident| incident.waits_until_ms).min();
-        let again = self.gates.values().filter_map(|gate| gate.again_ms).min();
+        let of_gates = self
+            .gates
+            .values()
+            .flat_map(|gate| [gate.again_ms, gate.held_back_ms, gate.trust.map(|(_, until_ms)| until_ms)]);
+        let again = of_gates.flatten().chain(self.canaries.values().map(|canary| canary.due_ms)).min();
         let value = self.waits.keys().filter_map(|bridge| self.waiting_due_ms(*bridge));
         let value = value.filter(|due| *due > self.now_ms).min();
         let next = [stall, wait, again, value, self.book.next_ms()].into_iter().flatten().min();

@@ -103,6 +103,8 @@ pub struct GateView {
     pub chain: ChainId,
     /// How far automation may go now.
     pub mode: Mode,
+    /// Until when that is lent by two people, milliseconds since 1970; none where it does not run out.
+    pub trusted_until_ms: Option<u64>,
     /// What the gate said last: level, until, height of the reading.
     pub known: Option<(Level, u64, u64)>,
     /// What was asked last: action, level, until, whether it is known to be in effect.
@@ -218,6 +220,7 @@ impl Engine {
                 target: target.id,
                 chain: target.chain,
                 mode: self.mode_of(target),
+                trusted_until_ms: gate.trust.map(|(_, until_ms)| until_ms),
                 known: gate.state.as_ref().map(|s| (s.level, s.until, s.height)),
                 asked: gate.asked.map(|a| (a.action, a.level, a.until, a.effective)),
             })
@@ -235,7 +238,7 @@ impl Engine {
             .iter()
             .map(|(name, gate)| {
                 let asked = gate.asked.map(|a| (a.action, a.effective, a.stopped));
-                (*name, gate.state.clone(), asked, gate.mode)
+                (*name, gate.state.clone(), asked, (gate.mode, gate.trust, gate.held_back_ms))
             })
             .collect();
         let escrows: Vec<_> =

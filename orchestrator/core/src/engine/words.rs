@@ -103,7 +103,9 @@ impl Engine {
             Command::Contain { targets, level, by, reason } => {
                 self.contain_by_hand(targets, *level, by, reason, effects);
             }
-            Command::FalseAlarm { incident, .. } => self.false_alarm(*incident),
+            Command::FalseAlarm { incident, by, reason } => {
+                self.false_alarm(*incident, &format!("{by} reports a false alarm: {reason}"), effects);
+            }
             Command::Stop { action, .. } => {
                 let asked = self.gates.values_mut().filter(|g| g.asked.is_some_and(|a| a.action == *action));
                 for gate in asked {
@@ -113,16 +115,12 @@ impl Engine {
                     }
                 }
             }
-            Command::SetMode { target, mode, .. } => {
-                if let Some(gate) = self.gates.get_mut(target) {
-                    gate.mode = Some(*mode);
-                    gate.proposed = None;
-                    // What a lower mode held back may be due now.
-                    for (id, incident) in &mut self.signals.incidents {
-                        incident.fresh |= incident.acted.is_some();
-                        self.signals.changed.insert(*id);
-                    }
-                }
+            Command::SetMode { target, mode, by } => self.lower_mode(*target, *mode, by, effects),
+            Command::Trust { target, mode, by, with, until_ms } => {
+                self.trust(*target, *mode, (by, with), *until_ms, effects);
+            }
+            Command::Canary { target, scope, generation, by } => {
+                self.start_canary(*target, *scope, *generation, by, effects);
             }
         }
     }

@@ -17,6 +17,23 @@ impl View {
         self.world.with(|state| f(state.chains.get_mut(&self.chain).unwrap()))
     }
 
+    /// What an account's key signs: the next nonce that is known of it.
+    fn signed(&self, action: &Action, record: B256, bump: u16, sender: B256) -> Attempt {
+        let (nonce, hook) = self.world.with(|state| {
+            (state.nonces.get(&(self.chain, sender)).copied().unwrap_or(0), state.on_sign.clone())
+        });
+        let trip =
+            Trip { until: action.until, record, nonce, bump, action: action.id.0, scope: action.scope };
+        let bytes = borsh::to_vec(&trip).unwrap();
+        let hash = keccak256([self.chain.as_str().as_bytes(), sender.as_slice(), bytes.as_slice()].concat());
+        let fee = 1 + u128::from(bump);
+        let attempt = Attempt { action: action.id, chain: self.chain, hash, bytes, sender, nonce, bump, fee };
+        if let Some(hook) = hook {
+            hook(&attempt);
+        }
+        attempt
+    }
+
     /// What follows what was delivered, one block, or the retractions that come first.
     fn next(&self, delivered: &mut Vec<Block>) -> Option<Batch> {
         let canonical = self.side(|side| side.blocks.clone());
@@ -122,11 +139,11 @@ impl Prove for View {
                 .iter()
                 .find(|b| b.hash == block.hash)
                 .map(|b| b.events.iter().any(|o| o.position().log_index == *log_index && o.raw() == *raw)),
-            Claim::State { block, value, .. } => side
+            Claim::State { block, value, key, .. } => side
                 .blocks
                 .iter()
                 .any(|b| b.hash == block.hash)
-                .then(|| U256::from(until_at(side, block.height)) >= *value),
+                .then(|| U256::from(until_at(side, *key, block.height)) >= *value),
             _ => None,
         });
         match truth {
@@ -165,31 +182,22 @@ impl Contain for View {
 
     async fn warm(&self) -> Result<(), AdapterError> {
         self.world.with(|state| {
-            let landed: BTreeSet<u64> = state.chains[&self.chain]
-                .blocks
-                .iter()
-                .flat_map(|b| &b.attempts)
-                .map(|attempt| attempt.nonce)
-                .collect();
-            state.nonces.insert(self.chain, landed.last().map_or(0, |nonce| nonce + 1));
+            for sender in [word(TRIPPER), word(CARRIER)] {
+                let side = &state.chains[&self.chain];
+                let landed = side.blocks.iter().flat_map(|b| &b.attempts).filter(|a| a.sender == sender);
+                let next = landed.map(|attempt| attempt.nonce + 1).max().unwrap_or(0);
+                state.nonces.insert((self.chain, sender), next);
+            }
         });
         Ok(())
     }
 
     async fn sign(&self, action: &Action, record: B256, bump: u16) -> Result<Vec<Attempt>, AdapterError> {
-        let (nonce, hook) = self
-            .world
-            .with(|state| (state.nonces.get(&self.chain).copied().unwrap_or(0), state.on_sign.clone()));
-        let trip = Trip { until: action.until, record, nonce, bump, action: action.id.0 };
-        let bytes = borsh::to_vec(&trip).unwrap();
-        let hash = keccak256([self.chain.as_str().as_bytes(), bytes.as_slice()].concat());
-        let fee = 1 + u128::from(bump);
-        let attempt =
-            Attempt { action: action.id, chain: self.chain, hash, bytes, sender: word(7), nonce, bump, fee };
-        if let Some(hook) = hook {
-            hook(&attempt);
-        }
-        Ok(vec![attempt])
+        Ok(vec![self.signed(action, record, bump, word(TRIPPER))])
+    }
+
+    async fn carry(&self, action: &Action, record: B256, bump: u16) -> Result<Vec<Attempt>, AdapterError> {
+        Ok(vec![self.signed(action, record, bump, word(CARRIER))])
     }
 
     async fn broadcast(&self, attempt: &Attempt) -> Broadcast {
@@ -200,12 +208,14 @@ impl Contain for View {
         let accepted = self.world.with(|state| {
             state.received.push(attempt.clone());
             let side = state.chains.get_mut(&self.chain).unwrap();
-            let taken = side.blocks.iter().flat_map(|b| &b.attempts).any(|a| a.nonce == attempt.nonce);
-            if side.refuse || taken {
+            let same = |a: &Attempt| a.nonce == attempt.nonce && a.sender == attempt.sender;
+            let taken = side.blocks.iter().flat_map(|b| &b.attempts).any(same);
+            let penniless = side.drained && attempt.sender == word(TRIPPER);
+            if side.refuse || taken || penniless {
                 return false;
             }
             // A later bump replaces an earlier one of the same nonce.
-            side.mempool.retain(|a| a.nonce != attempt.nonce || a.bump > attempt.bump);
+            side.mempool.retain(|a| !same(a) || a.bump > attempt.bump);
             side.mempool.push(attempt.clone());
             true
         });
@@ -220,7 +230,7 @@ impl Contain for View {
                     if landed.hash == attempt.hash {
                         return Landing::Included(block.reference());
                     }
-                    if landed.nonce == attempt.nonce {
+                    if landed.nonce == attempt.nonce && landed.sender == attempt.sender {
                         return Landing::Replaced;
                     }
                 }
@@ -241,10 +251,10 @@ impl Contain for View {
         }
     }
 
-    async fn gate(&self, _target: B256, _scope: B256) -> Result<GateReport, AdapterError> {
+    async fn gate(&self, _target: B256, scope: B256) -> Result<GateReport, AdapterError> {
         Ok(self.side(|side| {
             let newest = side.blocks.last().unwrap();
-            let until = until_at(side, u64::MAX);
+            let until = until_at(side, scope, u64::MAX);
             let level = if until > newest.time { Level::Closed } else { Level::Open };
             GateReport {
                 block: newest.reference(),
@@ -259,6 +269,8 @@ impl Contain for View {
     }
 
     async fn rehearse(&self, _action: &Action) -> Result<Vec<Readiness>, AdapterError> {
-        Ok(Vec::new())
+        let drained = self.side(|side| side.drained);
+        let detail = if drained { "the account is empty; send it money" } else { "enough" };
+        Ok(vec![Readiness { check: slug("balance"), ok: !drained, detail: detail.to_owned() }])
     }
 }

@@ -1,0 +1,139 @@
+//! The purse: what containment may spend in an hour on each chain, over all groups and playbooks of the process.
+//!
+//! What an action may cost at most is reserved when its bytes are handed over: the offer, not the price, because the
+//! price is known only afterwards. Raised offers replace each other, so each action counts once, at its highest. When
+//! the hour's money is used up, what would *extend* a closure waits. What closes an open gate is never withheld: the
+//! caller asks the gate itself first, and one that cannot be read counts as open.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use portcullis_adapter::Attempt;
+use portcullis_verifier::{ActionId, ChainId};
+
+/// Length of the window, milliseconds.
+const HOUR_MS: u64 = 3_600_000;
+
+/// Actions remembered per chain; older ones leave first.
+const REMEMBERED: usize = 10_000;
+
+/// What containment may spend on a chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Allowance {
+    /// In a rolling hour, in the chain's base unit.
+    pub per_hour: u128,
+    /// Units of gas that one trip may use.
+    pub gas_limit: u64,
+}
+
+/// When an action's bytes were handed over last, and what they may cost at most.
+#[derive(Debug, Clone, Copy)]
+struct Reserved {
+    at_ms: u64,
+    cost: u128,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Purse {
+    allowances: BTreeMap<ChainId, Allowance>,
+    reserved: Mutex<BTreeMap<ChainId, BTreeMap<ActionId, Reserved>>>,
+}
+
+impl Purse {
+    /// A purse with these allowances; a chain without one spends what it needs.
+    #[must_use]
+    pub fn new(allowances: BTreeMap<ChainId, Allowance>) -> Self {
+        Self { allowances, reserved: Mutex::default() }
+    }
+
+    /// Whether an attempt fits into what is left of the hour's money; why not, if it does not.
+    pub fn fits(&self, attempt: &Attempt, now_ms: u64) -> Result<(), String> {
+        let Some(allowance) = self.allowances.get(&attempt.chain) else { return Ok(()) };
+        let cost = cost(attempt, allowance);
+        let mut all = self.reserved.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_chain = all.entry(attempt.chain).or_default();
+        of_chain.retain(|_, reserved| reserved.at_ms.saturating_add(HOUR_MS) > now_ms);
+        let others = of_chain.iter().filter(|(action, _)| **action != attempt.action);
+        let spent = others.fold(0u128, |sum, (_, reserved)| sum.saturating_add(reserved.cost));
+        if spent.saturating_add(cost) <= allowance.per_hour {
+            return Ok(());
+        }
+        Err(format!(
+            "{spent} of {} base units of this hour are spent on {}; this may cost {cost}",
+            allowance.per_hour, attempt.chain
+        ))
+    }
+
+    /// An attempt's bytes are handed over.
+    pub fn reserve(&self, attempt: &Attempt, now_ms: u64) {
+        let Some(allowance) = self.allowances.get(&attempt.chain) else { return };
+        let cost = cost(attempt, allowance);
+        let mut all = self.reserved.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_chain = all.entry(attempt.chain).or_default();
+        let known = of_chain.get(&attempt.action).map_or(0, |reserved| reserved.cost);
+        of_chain.insert(attempt.action, Reserved { at_ms: now_ms, cost: cost.max(known) });
+        while of_chain.len() > REMEMBERED {
+            let oldest =
+                of_chain.iter().min_by_key(|(_, reserved)| reserved.at_ms).map(|(action, _)| *action);
+            let Some(oldest) = oldest else { break };
+            of_chain.remove(&oldest);
+        }
+    }
+}
+
+fn cost(attempt: &Attempt, allowance: &Allowance) -> u128 {
+    attempt.fee.saturating_mul(u128::from(allowance.gas_limit))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use portcullis_verifier::B256;
+
+    fn attempt(action: u8, fee: u128) -> Attempt {
+        Attempt {
+            action: ActionId(B256::repeat_byte(action)),
+            chain: ChainId::new("test:1").unwrap(),
+            hash: B256::ZERO,
+            bytes: Vec::new(),
+            sender: B256::ZERO,
+            nonce: 0,
+            bump: 0,
+            fee,
+        }
+    }
+
+    fn purse(per_hour: u128) -> Purse {
+        let chain = ChainId::new("test:1").unwrap();
+        Purse::new(BTreeMap::from([(chain, Allowance { per_hour, gas_limit: 10 })]))
+    }
+
+    #[test]
+    fn an_hour_holds_so_much_and_then_it_is_free_again() {
+        let purse = purse(100);
+        purse.reserve(&attempt(1, 6), 1_000);
+        assert!(purse.fits(&attempt(2, 4), 2_000).is_ok(), "to the last unit");
+        let why = purse.fits(&attempt(2, 5), 2_000).unwrap_err();
+        assert!(why.contains("60 of 100") && why.contains("may cost 50"), "{why}");
+        assert!(purse.fits(&attempt(2, 5), 1_000 + HOUR_MS).is_ok());
+    }
+
+    #[test]
+    fn raised_offers_of_one_action_count_once_at_their_highest() {
+        let purse = purse(100);
+        for fee in [2, 6, 4] {
+            purse.reserve(&attempt(1, fee), 1_000);
+        }
+        assert!(purse.fits(&attempt(2, 4), 1_000).is_ok());
+        assert!(purse.fits(&attempt(2, 5), 1_000).is_err());
+        assert!(purse.fits(&attempt(1, 10), 1_000).is_ok(), "its own offer is not counted against it");
+    }
+
+    #[test]
+    fn a_chain_without_an_allowance_spends_what_it_needs() {
+        let purse = Purse::default();
+        purse.reserve(&attempt(1, u128::MAX), 0);
+        assert!(purse.fits(&attempt(2, u128::MAX), 0).is_ok());
+    }
+}
