@@ -3,6 +3,7 @@
 use std::{io, net::SocketAddr};
 
 use portcullis_replay::{DatasetError, backtest::BacktestError};
+use portcullis_verifier::{GroupId, Slug};
 
 use super::{EXIT_BROKEN, EXIT_CONFIG, EXIT_NO};
 use crate::{
@@ -61,6 +62,58 @@ pub enum CliError {
         /// How many fit.
         count: usize,
     },
+    /// No action has that id.
+    #[error("PC-0402: no action has an id that begins with {0}")]
+    NoAction(String),
+    /// More than one action has an id that begins so.
+    #[error("PC-0401: {count} actions have an id that begins with {prefix}; give more of it")]
+    AmbiguousAction {
+        /// What was typed.
+        prefix: String,
+        /// How many fit.
+        count: usize,
+    },
+    /// Nobody answered a command.
+    #[error(
+        "PC-0602: no running service took the command within {secs} s; it stays in the table for ten minutes, or start \
+         `portcullis run`"
+    )]
+    Unanswered {
+        /// How long was waited, seconds.
+        secs: u64,
+    },
+    /// No service ever wrote for the group.
+    #[error("PC-0603: no service has run for the group {0} with this record")]
+    NoLog(GroupId),
+    /// No guard is called that.
+    #[error("PC-0605: no guard is called {name}; known are {known}")]
+    NoGate {
+        /// What was typed.
+        name: Slug,
+        /// What there is.
+        known: String,
+    },
+    /// The service refuses a command.
+    #[error("PC-0606: the service refuses the command: {0}")]
+    CommandRefused(String),
+    /// The record does not meet what a mode asks for.
+    #[error(
+        "PC-0608: the record does not meet what {mode} asks for: {unmet}; add --anyway to ask all the same"
+    )]
+    UnmetCriteria {
+        /// Which mode.
+        mode: &'static str,
+        /// What it lacks.
+        unmet: String,
+    },
+    /// Trust needs two people.
+    #[error("PC-0609: raising a mode needs a second person: add --with NAME")]
+    SecondPerson,
+    /// No guard has a canary.
+    #[error(
+        "PC-0610: no guard has a canary: add `canary = \"canary\"` to a guard and register that scope there"
+    )]
+    NoCanary,
     /// The recording cannot be read.
     #[error("PC-0418: the recording cannot be read; --data names its folder")]
     Recording(#[from] DatasetError),
@@ -113,6 +166,15 @@ impl CliError {
             Self::Signals(_) => (Some("PC-0414"), EXIT_BROKEN),
             Self::NoIncident(_) => (Some("PC-0402"), EXIT_NO),
             Self::Ambiguous { .. } => (Some("PC-0401"), EXIT_NO),
+            Self::NoAction(_) => (Some("PC-0402"), EXIT_NO),
+            Self::AmbiguousAction { .. } => (Some("PC-0401"), EXIT_NO),
+            Self::Unanswered { .. } => (Some("PC-0602"), EXIT_BROKEN),
+            Self::NoLog(_) => (Some("PC-0603"), EXIT_NO),
+            Self::NoGate { .. } => (Some("PC-0605"), EXIT_NO),
+            Self::CommandRefused(_) => (Some("PC-0606"), EXIT_NO),
+            Self::UnmetCriteria { .. } => (Some("PC-0608"), EXIT_NO),
+            Self::SecondPerson => (Some("PC-0609"), EXIT_NO),
+            Self::NoCanary => (Some("PC-0610"), EXIT_NO),
             Self::Recording(_) => (Some("PC-0418"), EXIT_BROKEN),
             Self::Backtest(_) => (Some("PC-0419"), EXIT_BROKEN),
             Self::Output(_) => (Some("PC-0415"), EXIT_BROKEN),

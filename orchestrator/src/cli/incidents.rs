@@ -4,19 +4,20 @@ use std::{fmt::Write, process::ExitCode};
 
 use clap::{Args, Subcommand};
 use comfy_table::{Table, presets};
+use portcullis_core::Command;
 use portcullis_verifier::IncidentId;
 
 use super::{
     CliError, ConfigArg, EXIT_GOOD,
     format::{bullets, chain_time, moment, short, usd},
-    open, print,
+    open, print, tell,
 };
 use crate::{
     api::{
         details,
         model::{Incident, IncidentDetail},
     },
-    store::Store,
+    store::{Store, read::IncidentRow},
 };
 
 /// Incidents that are looked through for one that begins with what was typed.
@@ -44,6 +45,14 @@ enum IncidentsCommand {
         /// Its id, or enough of its beginning.
         id: String,
     },
+    /// Judge an incident to be nothing: trust in automation sinks by a step at the gates that it closed, and trust that
+    /// was asked for meanwhile is cancelled. No gate opens because of it.
+    FalseAlarm {
+        /// Its id, or enough of its beginning.
+        id: String,
+        #[command(flatten)]
+        who: super::act::Who,
+    },
 }
 
 pub(super) async fn incidents(args: &IncidentsArgs, json: bool) -> Result<ExitCode, CliError> {
@@ -52,6 +61,7 @@ pub(super) async fn incidents(args: &IncidentsArgs, json: bool) -> Result<ExitCo
     let text = match &args.command {
         IncidentsCommand::List { limit } => list(&opened.store, *limit, json).await,
         IncidentsCommand::Show { id } => show(&opened.store, id, json).await,
+        IncidentsCommand::FalseAlarm { id, who } => false_alarm(&opened.store, id, who, json).await,
     };
     opened.close().await;
     print(&text?)?;
@@ -88,6 +98,34 @@ async fn show(store: &Store, id: &str, json: bool) -> Result<String, CliError> {
         return Err(CliError::NoIncident(id.to_owned()));
     }
     if json { to_line(&details) } else { Ok(details.iter().map(describe).collect()) }
+}
+
+async fn false_alarm(store: &Store, id: &str, who: &super::act::Who, json: bool) -> Result<String, CliError> {
+    let incident = find(store, id).await?;
+    let rows = store.incident(incident).await?;
+    let mut told = Vec::new();
+    for log in store.log_names().await? {
+        let mine =
+            |row: &&IncidentRow| row.group_id == log.group.as_str() && row.replica == log.replica.as_str();
+        if rows.iter().any(|row| mine(&row)) {
+            let command = Command::FalseAlarm { incident, by: who.by, reason: who.reason.clone() };
+            told.push((log, command));
+        }
+    }
+    if told.is_empty() {
+        return Err(CliError::NoIncident(id.to_owned()));
+    }
+    let rows = tell::put(store, &told).await?;
+    let answers = tell::answers(store, &rows).await?;
+    if json {
+        return to_line(&serde_json::json!({ "ok": true, "commands": tell::shown(&answers) }));
+    }
+    let mut out = format!("Incident {incident} is judged to be nothing. No gate opens because of it.\n");
+    for mode in answers.iter().flat_map(|row| tell::list(row, "modes")) {
+        let (target, to) = (tell::text(mode, "target"), tell::text(mode, "mode"));
+        let _infallible = writeln!(out, "  {target} goes no further than {to} from now on");
+    }
+    Ok(out)
 }
 
 /// The incident with this id, or the only recent one whose id begins so.

@@ -1,19 +1,23 @@
 //! The command line: what a person types, what it answers, and with which exit code.
 
+mod act;
 mod backtest;
 mod backup;
 mod check;
 mod detectors;
 mod dial;
+mod drill;
 mod error;
 mod format;
 mod incidents;
 pub mod logs;
 mod migrate;
+mod modes;
 mod open;
 mod openapi;
 mod replay;
 mod run;
+mod tell;
 
 use std::{io::Write, path::PathBuf, process::ExitCode};
 
@@ -152,8 +156,45 @@ why, and exits with 1, when a byte was changed, a record is missing, or the engi
 Examples:
   portcullis incidents list
   portcullis incidents show 0x5be1…
-  portcullis incidents show 0x5be1… --json")]
+  portcullis incidents show 0x5be1… --json
+  portcullis incidents false-alarm 0x5be1… --by ann --reason \"a partner's migration, announced\"")]
     Incidents(incidents::IncidentsArgs),
+    /// Say which ways of containing would fail tonight; with --canary close a scope that nobody asks, for real.
+    #[command(after_help = "\
+Examples:
+  portcullis drill
+  portcullis drill bridge.eip155-1 --json
+  portcullis drill --canary
+
+Without --canary nothing is sent: endpoints, role, key, nonce, fee, gas and balance are those of tonight. With
+--canary the running service trips each guard's canary scope through its own lane, row before bytes, and the time to
+each step is printed. Exit code 1 when a way would fail. The service does both by itself: see [drill].")]
+    Drill(drill::DrillArgs),
+    /// How far automation may go at each guard, what the record says of it, and what it takes to go further.
+    #[command(after_help = "\
+Examples:
+  portcullis modes
+  portcullis modes --json
+  portcullis modes set bridge.eip155-1 limit --by ann
+  portcullis modes set bridge.eip155-1 halt --by ann --with bob --days 30
+
+Lowering needs one person and is instant. Raising needs two, waits ([modes] trust_delay_secs), and falls back by
+itself; a false alarm that is reported meanwhile cancels it.")]
+    Modes(modes::ModesArgs),
+    /// Close guards now, or limit them, whatever their mode.
+    #[command(after_help = "\
+Examples:
+  portcullis contain --by ann --reason \"partner reports a leaked key\"
+  portcullis contain bridge.eip155-1 --level limited --by ann --reason \"odd withdrawals\"
+
+The running service takes the command within a second, logs it, and acts; this waits for its answer. The closure
+runs out by itself, as every closure does.")]
+    Contain(act::ContainArgs),
+    /// Give up an action: nothing more is signed or sent for it. Opens nothing.
+    #[command(after_help = "\
+Example:
+  portcullis stop 0x1f2e… --by ann --reason \"closed by hand\"")]
+    Stop(act::StopArgs),
     /// List what makes the service speak, who can provoke it at what cost, and how far each goes by itself.
     #[command(after_help = "\
 Example:
@@ -184,6 +225,10 @@ impl Cli {
             Command::Backtest(args) => backtest::backtest(args, json).await,
             Command::Replay(args) => replay::replay(args, json).await,
             Command::Incidents(args) => incidents::incidents(args, json).await,
+            Command::Drill(args) => drill::drill(args, json).await,
+            Command::Modes(args) => modes::modes(args, json).await,
+            Command::Contain(args) => act::contain(args, json).await,
+            Command::Stop(args) => act::stop(args, json).await,
             Command::Detectors => detectors::detectors(json),
             Command::Openapi => openapi::openapi(),
         }
