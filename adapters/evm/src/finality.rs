@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use portcullis_adapter::Class;
 use portcullis_verifier::Progress;
 use tokio::{sync::mpsc, time};
 use tokio_util::sync::CancellationToken;
@@ -69,12 +70,17 @@ pub(crate) async fn watch(network: Arc<Network>, reports: mpsc::Sender<Report>, 
             let (client, reports) = (&operator.lanes.read, &reports);
             async move {
                 let (safe, last) = tokio::join!(head(client, At::Safe), head(client, At::Finalized));
-                // A node without the tags, or without such a block yet, reports nothing: not "zero".
-                if let (Ok(Some(safe)), Ok(Some(last))) = (safe, last) {
-                    let report =
-                        Report::Settled { operator: at, safe: safe.block.height, last: last.block.height };
-                    let _observer_ended = reports.send(report).await;
-                }
+                let report = match (safe, last) {
+                    (Ok(Some(safe)), Ok(Some(last))) => {
+                        Report::Settled { operator: at, safe: safe.block.height, last: last.block.height }
+                    }
+                    (Err(error), _) | (_, Err(error)) if error.class() == Class::Untrusted => {
+                        Report::Unsettled { operator: at, error }
+                    }
+                    // A node without the tags, or without such a block yet, reports nothing: not "zero".
+                    _ => return,
+                };
+                let _observer_ended = reports.send(report).await;
             }
         });
         futures::future::join_all(asks).await;

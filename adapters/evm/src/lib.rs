@@ -15,6 +15,8 @@ pub mod limits;
 pub mod observe;
 pub mod prove;
 pub mod signer;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod transport;
 
 use std::sync::Arc;

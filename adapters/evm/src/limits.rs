@@ -47,6 +47,8 @@ pub const RANGE_ATTEMPTS: u32 = 6;
 pub const LOGS_PER_ANSWER_MAX: usize = 200_000;
 /// Most observations of one batch in catch-up: one database transaction stays short.
 pub const BATCH_MAX_OBSERVATIONS: usize = 2_000;
+/// Headers asked for at one time for the times of old blocks, where a node leaves them out of its logs.
+pub const TIMES_IN_FLIGHT: usize = 16;
 /// Headers asked for at one time when a gap is filled block by block.
 pub const HEADERS_IN_FLIGHT: u64 = 16;
 

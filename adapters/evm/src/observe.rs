@@ -34,6 +34,11 @@ use crate::{
     transport::{At, Head, LogSet, Network, chain_number, head},
 };
 
+#[cfg(feature = "testing")]
+pub(crate) use batch::decode_block;
+#[cfg(feature = "testing")]
+pub(crate) use pending::{Simulated, read_waiting};
+
 use assembler::Assembler;
 use tree::Delivered;
 
@@ -56,6 +61,8 @@ pub(crate) enum Report {
     Trouble { operator: usize, kind: FaultKind, what: String },
     /// What an operator calls safe and final.
     Settled { operator: usize, safe: u64, last: u64 },
+    /// What an operator calls safe or final is no block.
+    Unsettled { operator: usize, error: RpcError },
     /// Before ranges are fetched: where the window meets the chain.
     Fork(backfill::Fork),
     /// A range was fetched; ranges come in order.

@@ -47,27 +47,29 @@ struct Voices {
 /// Payloads for a claim as operators bring them. One operator is asked first; the next one as soon as that one
 /// fails, or has kept us waiting: a half-open endpoint costs a moment, not its time-out.
 struct Payloads<'a> {
-    chain: ChainId,
     claim: &'a Claim,
-    open: FuturesUnordered<BoxFuture<'a, (&'a Operator, Result<Payload, AdapterError>)>>,
+    open: FuturesUnordered<BoxFuture<'a, Answered<'a>>>,
     rest: std::vec::IntoIter<&'a Operator>,
 }
 
+/// Who answered, and what.
+type Answered<'a> = (&'a Operator, Result<Payload, RpcError>);
+
 impl<'a> Payloads<'a> {
-    fn new(chain: ChainId, claim: &'a Claim, order: Vec<&'a Operator>) -> Self {
-        Self { chain, claim, open: FuturesUnordered::new(), rest: order.into_iter() }
+    fn new(claim: &'a Claim, order: Vec<&'a Operator>) -> Self {
+        Self { claim, open: FuturesUnordered::new(), rest: order.into_iter() }
     }
 
     /// Asks one more; false when all were asked.
     fn ask(&mut self) -> bool {
         let Some(operator) = self.rest.next() else { return false };
-        let (chain, claim) = (self.chain, self.claim);
-        self.open.push(async move { (operator, payload(chain, &operator.lanes.prove, claim).await) }.boxed());
+        let claim = self.claim;
+        self.open.push(async move { (operator, payload(&operator.lanes.prove, claim).await) }.boxed());
         true
     }
 
     /// The next answer; none when everybody has answered.
-    async fn next(&mut self) -> Option<(&'a Operator, Result<Payload, AdapterError>)> {
+    async fn next(&mut self) -> Option<Answered<'a>> {
         loop {
             if self.open.is_empty() && !self.ask() {
                 return None;
@@ -191,8 +193,14 @@ impl Prove for EvmProver {
                 format!("the claim is about {}", claim.chain()),
             ));
         }
+        if let Claim::State { contract, .. } | Claim::StateAbsent { contract, .. } = claim
+            && unpadded(*contract).is_none()
+        {
+            let what = format!("the claim's contract {contract} is no address of 20 bytes");
+            return Err(AdapterError::new(chain, None, Class::Permanent, what));
+        }
         let block = claim.block();
-        let mut payloads = Payloads::new(chain, claim, self.by_standing());
+        let mut payloads = Payloads::new(claim, self.by_standing());
         let (voices, mut early) = tokio::join!(self.voices(block), payloads.next());
         self.name_dissenters(block, &voices.attestations);
         let header = match voices.header {
@@ -227,9 +235,14 @@ impl Prove for EvmProver {
                     if voices.attestations.iter().any(|v| v.operator == operator.name && v.block == block) {
                         self.network.faults.good(operator.name);
                     }
+                    self.probe(claim, &header_rlp, &voices.attestations);
                     return Ok(evidence);
                 }
-                Err(error) => last_error = Some(error),
+                Err(error) => {
+                    let what = format!("proof for block {}", block.height);
+                    self.network.faults.failed(operator.name, &what, &error);
+                    last_error = Some(failed(chain, operator.name, &what, error));
+                }
             }
         }
         Err(last_error.unwrap_or_else(|| no_quorum(chain, "no operator gave evidence")))
@@ -241,12 +254,35 @@ impl Prove for EvmProver {
 }
 
 impl EvmProver {
+    /// Asks operators whose word was bad once more, behind the back of who waits for the evidence: who is asked last
+    /// would else never be asked again, and never be cleared.
+    fn probe(&self, claim: &Claim, header: &[u8], attestations: &[Attestation]) {
+        let standing = |operator: &&Operator| !self.network.faults.is_good(operator.name);
+        for operator in self.network.operators.iter().filter(standing) {
+            let (prover, operator, claim) = (self.clone(), operator.clone(), claim.clone());
+            let (header, attestations) = (header.to_vec(), attestations.to_vec());
+            tokio::spawn(async move {
+                let Ok(payload) = payload(&operator.lanes.prove, &claim).await else { return };
+                let evidence = QuorumEvidence { header, attestations, anchor: Anchor::Itself, payload };
+                let agrees = evidence
+                    .attestations
+                    .iter()
+                    .any(|voice| voice.operator == operator.name && voice.block == claim.block());
+                if agrees && prover.judge(&claim, &evidence.to_evidence()).assurance().is_some() {
+                    prover.network.faults.good(operator.name);
+                }
+            });
+        }
+    }
+
     /// The header of a block that nobody has at its height: it may have left the chain, which the verifier then
     /// says by the attestations.
     async fn header_by_hash(&self, block: BlockRef) -> Result<Header, AdapterError> {
         for operator in self.by_standing() {
-            if let Ok(Some(header)) = full_header(&operator.lanes.prove, At::Hash(block.hash)).await {
-                return Ok(header);
+            match full_header(&operator.lanes.prove, At::Hash(block.hash)).await {
+                Ok(Some(header)) => return Ok(header),
+                Ok(None) => {}
+                Err(error) => self.network.faults.failed(operator.name, "header for a proof", &error),
             }
         }
         let what = format!("no operator knows block {} {}", block.height, block.hash);
@@ -292,15 +328,13 @@ pub(crate) async fn quorum_head(network: &Network) -> Result<Head, AdapterError>
 }
 
 /// Asks one operator for what a claim needs.
-async fn payload(chain: ChainId, client: &Client, claim: &Claim) -> Result<Payload, AdapterError> {
-    let fail = |what: &str, error| failed(chain, client.operator(), what, error);
+async fn payload(client: &Client, claim: &Claim) -> Result<Payload, RpcError> {
     match claim {
-        Claim::Emitted { block, .. } | Claim::NotEmitted { block, .. } => receipts(client, *block)
-            .await
-            .map(Payload::Receipts)
-            .map_err(|error| fail("receipts of a block", error)),
+        Claim::Emitted { block, .. } | Claim::NotEmitted { block, .. } => {
+            receipts(client, *block).await.map(Payload::Receipts)
+        }
         Claim::State { block, contract, key, .. } | Claim::StateAbsent { block, contract, key, .. } => {
-            state(client, *block, *contract, *key).await.map_err(|error| fail("proof of a slot", error))
+            state(client, *block, *contract, *key).await
         }
     }
 }
@@ -319,7 +353,7 @@ async fn receipts(client: &Client, block: BlockRef) -> Result<Vec<Vec<u8>>, RpcE
     Ok(listed.into_iter().map(envelope_bytes).collect())
 }
 
-fn envelope_bytes(receipt: TransactionReceipt) -> Vec<u8> {
+pub(crate) fn envelope_bytes(receipt: TransactionReceipt) -> Vec<u8> {
     let envelope: ReceiptEnvelope = receipt.inner.into_primitives_receipt();
     envelope.encoded_2718()
 }
@@ -358,10 +392,16 @@ async fn state(client: &Client, block: BlockRef, contract: B256, key: B256) -> R
         }
         other => other?,
     };
+    let (account_nodes, storage_nodes) = paths(&proof);
+    Ok(Payload::State { account_nodes, storage_nodes })
+}
+
+/// The path of the account, and of the first slot of the answer.
+pub(crate) fn paths(proof: &EIP1186AccountProofResponse) -> (Nodes, Nodes) {
     let storage: Nodes =
         proof.storage_proof.first().map(|slot| slot.proof.iter().collect()).unwrap_or_default();
     // An empty trie has no node; some nodes show it as the encoding of nothing.
     let storage_nodes =
         if storage.0 == [vec![alloy::rlp::EMPTY_STRING_CODE]] { Nodes::default() } else { storage };
-    Ok(Payload::State { account_nodes: proof.account_proof.iter().collect(), storage_nodes })
+    (proof.account_proof.iter().collect(), storage_nodes)
 }

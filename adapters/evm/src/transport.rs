@@ -95,9 +95,7 @@ struct FaultState {
 impl FaultLog {
     /// An operator's answer was wrong or missing.
     pub(crate) fn bad(&self, operator: OperatorId, kind: FaultKind, what: &str) {
-        let label = format!("{kind:?}");
-        metrics::counter!("portcullis_operator_faults_total", "operator" => operator.as_str().to_owned(), "kind" => label)
-            .increment(1);
+        count_fault(operator, kind);
         let mut state = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         if state.bad.insert(operator, kind) != Some(kind) && state.queue.len() < limits::FAULTS_QUEUE {
             let detail = detail(what, limits::DETAIL_MAX_BYTES);
@@ -131,6 +129,13 @@ impl FaultLog {
     pub(crate) fn failed(&self, operator: OperatorId, what: &str, error: &RpcError) {
         self.bad(operator, kind_of(error), &format!("{what}: {}", crate::error::chain_of(error)));
     }
+}
+
+/// Counts one wrong or missing answer.
+pub(crate) fn count_fault(operator: OperatorId, kind: FaultKind) {
+    let (operator, kind) = (operator.as_str().to_owned(), format!("{kind:?}"));
+    metrics::counter!("portcullis_operator_faults_total", "operator" => operator, "kind" => kind)
+        .increment(1);
 }
 
 /// Whether an operator is dark or talks nonsense.
@@ -260,9 +265,17 @@ pub(crate) struct LogSet {
     pub(crate) logs: Vec<Log>,
 }
 
+/// Equal logs in equal places, whose blocks have the same times where both sides tell them: not every node does.
+///
+/// SECURITY: the time of an old block is taken from here. Were it not compared, one operator of a quorum could date
+/// an event as it likes.
 impl PartialEq for LogSet {
     fn eq(&self, other: &Self) -> bool {
-        self.digest == other.digest
+        let fits = |(one, other): (&Log, &Log)| match (one.block_timestamp, other.block_timestamp) {
+            (Some(one), Some(other)) => one == other,
+            _ => true,
+        };
+        self.digest == other.digest && self.logs.iter().zip(&other.logs).all(fits)
     }
 }
 

@@ -6,29 +6,19 @@ mod support;
 use std::time::{Duration, Instant};
 
 use alloy::primitives::U256;
-use portcullis_adapter::{Action, Batch, Contain, Landing, Level, Observe, Prove};
+use portcullis_adapter::{Action, Contain, Landing, Level, Prove};
 use portcullis_evm::{
     Evm, LocalSigner,
     devnet::{Devnet, DevnetConfig},
 };
 use portcullis_rpc::testing::Fault;
 use portcullis_verifier::{
-    B256, BlockRef, Claim, Event, FaultKind, Observation, Status, System, TransferKind, Undecided, Verdict,
-    evm::QuorumSystem,
+    B256, Claim, Event, FaultKind, Status, System, TransferKind, Undecided, Verdict, evm::QuorumSystem,
 };
-use support::{CHAIN, World, action, deploy_guard, names, node_available, target, trust};
-use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
-
-async fn first_release(batches: &mut mpsc::Receiver<Batch>) -> (Batch, Observation) {
-    loop {
-        let batch = tokio::time::timeout(Duration::from_secs(20), batches.recv()).await.unwrap().unwrap();
-        let release = batch.observations.iter().find(|o| matches!(o.event(), Event::Transfer(_))).cloned();
-        if let Some(release) = release {
-            return (batch, release);
-        }
-    }
-}
+use support::{
+    CHAIN, Watched, World, action, claim_of_a_release, deploy_guard, emitted, names, node_available, target,
+    trust,
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_observed_release_is_proven_and_an_invented_one_is_refuted() {
@@ -37,12 +27,9 @@ async fn an_observed_release_is_proven_and_an_invented_one_is_refuted() {
     }
     let world = World::start().await;
     let evm = Evm::new(world.config()).unwrap();
-    let (feed, mut batches) = mpsc::channel(16);
-    let stop = CancellationToken::new();
-    let (observer, stopped) = (evm.observer(), stop.clone());
-    let task = tokio::spawn(async move { observer.observe(None, feed, stopped).await });
+    let mut watched = Watched::start(&evm);
     world.produce(1, 1).await;
-    let (_, release) = first_release(&mut batches).await;
+    let (_, release) = watched.release().await;
     assert_eq!(release.status(), Status::Included);
     let Event::Transfer(transfer) = release.event() else { panic!("a transfer") };
     assert_eq!(transfer.kind, TransferKind::Release);
@@ -50,10 +37,7 @@ async fn an_observed_release_is_proven_and_an_invented_one_is_refuted() {
     assert_eq!(transfer.amount, U256::from(1_000));
     assert_eq!(transfer.local, B256::from(U256::from(1_000)));
 
-    let position = release.position();
-    let block = BlockRef { height: position.height, hash: position.block_hash };
-    let claim =
-        Claim::Emitted { chain: release.chain(), block, log_index: position.log_index, raw: release.raw() };
+    let claim = emitted(&release);
     let prover = evm.prover();
     let began = Instant::now();
     let evidence = prover.evidence(&claim).await.unwrap();
@@ -63,22 +47,20 @@ async fn an_observed_release_is_proven_and_an_invented_one_is_refuted() {
     };
     assert!(assurance.header.quorum.unwrap().agreeing >= 2);
 
-    let other = B256::repeat_byte(1);
-    let invented =
-        Claim::Emitted { chain: release.chain(), block, log_index: position.log_index, raw: other };
+    let Claim::Emitted { chain, block, log_index, .. } = claim else { panic!("a claim about a log") };
+    let invented = Claim::Emitted { chain, block, log_index, raw: B256::repeat_byte(1) };
     let evidence = prover.evidence(&invented).await.unwrap();
     assert!(matches!(QuorumSystem.verify(&invented, &evidence, &trust()), Verdict::Refuted(..)));
 
     let absent = Claim::NotEmitted {
-        chain: release.chain(),
+        chain,
         block,
         contract: world.emitter.into_word(),
         topics: vec![B256::repeat_byte(9)],
     };
     let evidence = prover.evidence(&absent).await.unwrap();
     assert!(matches!(QuorumSystem.verify(&absent, &evidence, &trust()), Verdict::Proven(_)));
-    stop.cancel();
-    task.await.unwrap().unwrap();
+    watched.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -94,27 +76,17 @@ async fn delivery_follows_the_socket_closely() {
         endpoint.ws = Some(world.node.ws().clone());
     }
     let evm = Evm::new(config).unwrap();
-    let (feed, mut batches) = mpsc::channel(16);
-    let stop = CancellationToken::new();
-    let (observer, stopped) = (evm.observer(), stop.clone());
-    let task = tokio::spawn(async move { observer.observe(None, feed, stopped).await });
+    let mut watched = Watched::start(&evm);
     world.produce(1, 1).await;
-    first_release(&mut batches).await;
+    watched.release().await;
     let mut observed: Vec<Duration> = Vec::new();
     let mut proven: Vec<Duration> = Vec::new();
     let prover = evm.prover();
     for _ in 0..30 {
         world.produce(1, 1).await;
-        let (batch, release) = first_release(&mut batches).await;
+        let (batch, release) = watched.release().await;
         observed.push(batch.seen_at.elapsed());
-        let position = release.position();
-        let block = BlockRef { height: position.height, hash: position.block_hash };
-        let claim = Claim::Emitted {
-            chain: release.chain(),
-            block,
-            log_index: position.log_index,
-            raw: release.raw(),
-        };
+        let claim = emitted(&release);
         let began = Instant::now();
         prover.evidence(&claim).await.unwrap();
         proven.push(began.elapsed());
@@ -125,8 +97,7 @@ async fn delivery_follows_the_socket_closely() {
     println!("evidence for one log: p50 {:?}, worst {:?}", proven[15], proven[29]);
     // A figure, not a promise: the bound only catches a wait that should not be there.
     assert!(observed[15] < Duration::from_millis(100), "p50 {:?}", observed[15]);
-    stop.cancel();
-    task.await.unwrap().unwrap();
+    watched.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -178,17 +149,6 @@ async fn a_trip_lands_and_its_effect_is_proven() {
     assert_eq!((after.level, after.until), (Level::Closed, action.until));
 }
 
-async fn claim_of_a_release(world: &World) -> Claim {
-    world.produce(1, 2).await;
-    let log = support::true_logs(world).await.pop().unwrap();
-    Claim::Emitted {
-        chain: world.config().chain,
-        block: BlockRef { height: log.block_number.unwrap(), hash: log.block_hash.unwrap() },
-        log_index: u32::try_from(log.log_index.unwrap()).unwrap(),
-        raw: portcullis_verifier::evm::log_digest(log.address(), log.topics(), &log.data().data),
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn false_receipts_are_found_named_and_asked_of_another() {
     if !node_available() {
@@ -206,12 +166,9 @@ async fn false_receipts_are_found_named_and_asked_of_another() {
     assert!(matches!(QuorumSystem.verify(&claim, &evidence, &trust()), Verdict::Proven(_)));
 
     // What the proving lane learned is told by the observer.
-    let (feed, mut batches) = mpsc::channel(16);
-    let stop = CancellationToken::new();
-    let (observer, stopped) = (evm.observer(), stop.clone());
-    let task = tokio::spawn(async move { observer.observe(None, feed, stopped).await });
+    let mut watched = Watched::start(&evm);
     loop {
-        let batch = tokio::time::timeout(Duration::from_secs(10), batches.recv()).await.unwrap().unwrap();
+        let batch = watched.next().await;
         let named = batch.observations.iter().any(|observation| {
             matches!(observation.event(), Event::Fault(fault)
                 if fault.operator == Some(names()[0]) && fault.kind == FaultKind::Garbage)
@@ -220,8 +177,7 @@ async fn false_receipts_are_found_named_and_asked_of_another() {
             break;
         }
     }
-    stop.cancel();
-    task.await.unwrap().unwrap();
+    watched.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -291,14 +247,11 @@ async fn catching_up_in_ranges_delivers_everything_in_order() {
     let raw = began.elapsed();
 
     let evm = Evm::new(config).unwrap();
-    let (feed, mut batches) = mpsc::channel(16);
-    let stop = CancellationToken::new();
-    let (observer, stopped) = (evm.observer(), stop.clone());
     let began = Instant::now();
-    let task = tokio::spawn(async move { observer.observe(None, feed, stopped).await });
+    let mut watched = Watched::start(&evm);
     let mut events = 0;
     loop {
-        let batch = tokio::time::timeout(Duration::from_secs(30), batches.recv()).await.unwrap().unwrap();
+        let batch = watched.next().await;
         events += batch.observations.iter().filter(|o| matches!(o.event(), Event::Transfer(_))).count();
         if batch.progress.is_some_and(|progress| progress.height == head) {
             break;
@@ -306,8 +259,7 @@ async fn catching_up_in_ranges_delivers_everything_in_order() {
     }
     println!("{head} blocks: raw ranges one by one {raw:?}, observed and in order {:?}", began.elapsed());
     assert_eq!(events, 100);
-    stop.cancel();
-    task.await.unwrap().unwrap();
+    watched.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -319,24 +271,20 @@ async fn a_waiting_release_is_previewed_once_and_then_included() {
     let mut config = world.config();
     config.pending = true;
     let evm = Evm::new(config).unwrap();
-    let (feed, mut batches) = mpsc::channel(16);
-    let stop = CancellationToken::new();
-    let (observer, stopped) = (evm.observer(), stop.clone());
-    let task = tokio::spawn(async move { observer.observe(None, feed, stopped).await });
+    let mut watched = Watched::start(&evm);
     world.produce(1, 1).await;
-    while first_release(&mut batches).await.1.status() != Status::Included {}
+    while watched.release().await.1.status() != Status::Included {}
     // The sockets are open: what is sent now is seen before a block holds it.
     let id = world.emit().await;
-    let (batch, preview) = first_release(&mut batches).await;
+    let (batch, preview) = watched.release().await;
     assert_eq!((preview.status(), preview.position().block_hash), (Status::Pending, B256::ZERO));
     assert!(batch.progress.is_none() && batch.cursor.is_none());
     let Event::Transfer(waiting) = *preview.event() else { panic!("a transfer") };
     assert_eq!(waiting.message_id, B256::from(U256::from(id)));
     world.node.mine(1).await.unwrap();
-    let (_, included) = first_release(&mut batches).await;
+    let (_, included) = watched.release().await;
     assert_eq!(included.status(), Status::Included, "three operators showed it, one preview was told");
     assert_eq!(included.event(), &Event::Transfer(waiting));
     assert_eq!((included.raw(), included.position().tx_hash), (preview.raw(), preview.position().tx_hash));
-    stop.cancel();
-    task.await.unwrap().unwrap();
+    watched.stop().await;
 }

@@ -101,9 +101,20 @@ async fn bounded_body(response: reqwest::Response, limit_bytes: usize) -> Result
         if bytes.len().saturating_add(chunk.len()) > limit_bytes {
             return Err(RpcError::Oversize { limit_bytes });
         }
+        make_room(&mut bytes, chunk.len(), limit_bytes);
         bytes.extend_from_slice(&chunk);
     }
     Ok(bytes)
+}
+
+/// Doubles what is reserved, like the vector does by itself, but never beyond the bound: an answer that ends just
+/// below it would else take twice as much.
+fn make_room(bytes: &mut Vec<u8>, more: usize, limit_bytes: usize) {
+    let wanted = bytes.len().saturating_add(more);
+    if wanted > bytes.capacity() {
+        let next = bytes.capacity().saturating_mul(2).clamp(wanted, limit_bytes.max(wanted));
+        bytes.reserve_exact(next.saturating_sub(bytes.len()));
+    }
 }
 
 impl Service<RpcRequest> for HttpTransport {

@@ -156,8 +156,19 @@ impl Client {
         request: RpcRequest,
         expected: &'static str,
     ) -> Result<T, RpcError> {
-        self.call(request).await?.decode(expected)
+        let method = request.method;
+        let reply = self.call(request).await?;
+        reply.decode(expected).inspect_err(|_no_such_value| garbage(self.operator, self.lane.name(), method))
     }
+}
+
+/// Counts an answer that was well formed as a message, and not what was asked for.
+pub fn garbage(operator: OperatorId, lane: &'static str, method: &'static str) {
+    metrics::counter!(
+        "portcullis_rpc_garbage_total",
+        "operator" => operator.as_str().to_owned(), "lane" => lane, "method" => method
+    )
+    .increment(1);
 }
 
 pub(crate) fn record(

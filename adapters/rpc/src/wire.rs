@@ -25,20 +25,20 @@ pub(crate) fn encode(request: &RpcRequest, id: u64) -> Result<String, RpcError> 
 #[derive(Debug, Deserialize)]
 pub(crate) struct Incoming {
     #[serde(default)]
-    pub(crate) id: Option<serde_json::Value>,
+    id: Option<serde_json::Value>,
     #[serde(default, deserialize_with = "present")]
     result: Option<Box<RawValue>>,
     #[serde(default)]
     error: Option<ErrorObject>,
     #[serde(default)]
-    pub(crate) params: Option<PushParams>,
+    params: Option<PushParams>,
 }
 
 /// Parameters of a push.
 #[derive(Debug, Deserialize)]
-pub(crate) struct PushParams {
-    pub(crate) subscription: serde_json::Value,
-    pub(crate) result: Box<RawValue>,
+struct PushParams {
+    subscription: serde_json::Value,
+    result: Box<RawValue>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -84,6 +84,16 @@ impl Incoming {
         self.error.is_some()
     }
 
+    /// The push that it is: the subscription that it names, and the result.
+    pub(crate) fn push(self) -> Result<(String, Box<RawValue>), RpcError> {
+        match self.params {
+            Some(params) if self.id.as_ref().and_then(serde_json::Value::as_u64).is_none() => {
+                Ok((name_of(&params.subscription), params.result))
+            }
+            _ => Err(RpcError::garbage("answer or push: neither id nor params is there")),
+        }
+    }
+
     /// The answer to request `expected`.
     pub(crate) fn answer(self, expected: u64, via: Via) -> Result<Reply, RpcError> {
         // A server that could not read the request answers with an error and no id (JSON-RPC 2.0, section 5).
@@ -120,6 +130,11 @@ impl ErrorObject {
             retry_after: via.retry_after.or(backoff),
         }
     }
+}
+
+/// A subscription's name, whether the server counts in texts or in numbers.
+pub(crate) fn name_of(id: &serde_json::Value) -> String {
+    id.as_str().map_or_else(|| id.to_string(), str::to_owned)
 }
 
 pub(crate) fn cut(text: &str) -> String {

@@ -28,7 +28,7 @@ use url::Url;
 use crate::{
     Reply, RpcError, RpcRequest, install_crypto, limits,
     stack::record,
-    wire::{Incoming, Via, cut, encode},
+    wire::{Incoming, Via, cut, encode, name_of},
 };
 
 /// Bounds of one socket.
@@ -130,10 +130,6 @@ impl WsClient {
     }
 }
 
-fn name_of(id: &serde_json::Value) -> String {
-    id.as_str().map_or_else(|| id.to_string(), str::to_owned)
-}
-
 /// Opens a socket.
 ///
 /// # Errors
@@ -157,6 +153,7 @@ pub async fn connect(
     let reason = Arc::new(OnceLock::new());
     let client = WsClient { operator, commands, reason: Arc::clone(&reason), answer: settings.answer };
     let task = SocketTask {
+        operator,
         socket,
         inbox,
         pushes,
@@ -206,7 +203,14 @@ fn acknowledge_at_once(stream: &MaybeTlsStream<TcpStream>) {
 #[cfg(not(target_os = "linux"))]
 fn acknowledge_at_once(_: &MaybeTlsStream<TcpStream>) {}
 
+/// Counts what a server sent on a socket without having been asked.
+pub fn unasked(operator: OperatorId, what: &'static str) {
+    metrics::counter!("portcullis_push_unasked_total", "operator" => operator.as_str().to_owned(), "what" => what)
+        .increment(1);
+}
+
 struct SocketTask {
+    operator: OperatorId,
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     inbox: mpsc::Receiver<Command>,
     pushes: mpsc::Sender<Push>,
@@ -261,16 +265,14 @@ impl SocketTask {
         let incoming = Incoming::parse(bytes)?;
         if let Some(id) = incoming.number() {
             // An answer to nothing is either late (its asker gave up) or a lie; neither reaches anybody.
-            if let Some(answer) = self.pending.remove(&id) {
-                let _asker_gave_up = answer.send(incoming.answer(id, Via::SOCKET));
+            match self.pending.remove(&id) {
+                Some(answer) => drop(answer.send(incoming.answer(id, Via::SOCKET))),
+                None => unasked(self.operator, "answer"),
             }
             return Ok(());
         }
-        let Some(params) = incoming.params else {
-            return Err(RpcError::garbage("answer or push: neither id nor params is there"));
-        };
-        let push =
-            Push { subscription: name_of(&params.subscription), result: params.result, at: self.heard };
+        let (subscription, result) = incoming.push()?;
+        let push = Push { subscription, result, at: self.heard };
         self.pushes.try_send(push).map_err(|error| match error {
             // Waiting here would leave pings unanswered; dropping would hide a gap.
             mpsc::error::TrySendError::Full(_) => RpcError::Overrun(self.settings.pushes),

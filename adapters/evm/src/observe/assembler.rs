@@ -31,7 +31,7 @@ use crate::{
     error::chain_of,
     finality::Settled,
     limits,
-    transport::{Head, LogSet, Network},
+    transport::{Head, LogSet, Network, count_fault},
 };
 
 /// See the module.
@@ -142,8 +142,12 @@ impl Assembler {
 
     fn raise(&mut self, operator: usize, trouble: Trouble, what: &str) {
         let name = self.name(operator);
-        if !self.health.has(name, trouble) {
+        let new = !self.health.has(name, trouble);
+        if new {
             tracing::warn!(chain = %self.network.chain, operator = ?name, ?trouble, what, "endpoint fault");
+        }
+        if let Some(name) = name.filter(|_| new || !trouble.by_the_clock()) {
+            count_fault(name, trouble.kind());
         }
         self.health.raise(name, trouble, what);
     }
@@ -177,7 +181,14 @@ impl Assembler {
                 self.raise(operator, trouble, &what);
                 self.tree.unpoint(operator);
             }
-            Report::Settled { operator, safe, last } => self.settled.report(operator, safe, last),
+            Report::Settled { operator, safe, last } => {
+                self.lower(operator, Trouble::GarbageTags);
+                self.settled.report(operator, safe, last);
+            }
+            Report::Unsettled { operator, error } => {
+                let what = format!("its safe or final block: {}", chain_of(&error));
+                self.raise(operator, Trouble::GarbageTags, &what);
+            }
             Report::Fork(fork) => self.take_fork(fork),
             Report::Range(range) => self.take_range(range),
             Report::RangesFailed { what } => {

@@ -7,12 +7,15 @@ use core::{
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use alloy::{primitives::Address, rpc::types::Log};
 use futures::{
-    StreamExt,
-    future::{BoxFuture, join_all},
+    FutureExt, StreamExt, TryStreamExt,
+    future::{BoxFuture, ready, select_all},
     stream,
 };
 use portcullis_rpc::{Agreement, RpcError, Split, Wait, quorum};
@@ -61,6 +64,34 @@ pub(super) struct Backfill {
 
 /// Why a range could not be had.
 type Failure = String;
+/// Who was asked, and the answer that is on its way.
+type Asked<'a, T> = (OperatorId, BoxFuture<'a, Result<T, RpcError>>);
+/// Who answered, and what.
+type Said<T> = (OperatorId, Result<T, RpcError>);
+
+/// Moves answers from `open` to `said` as they come, until none is open. May be dropped at any time.
+async fn collect<T>(open: &mut Vec<Asked<'_, T>>, said: &mut Vec<Said<T>>) {
+    while !open.is_empty() {
+        let (answer, at, _) = select_all(open.iter_mut().map(|(_, answer)| answer)).await;
+        let (name, _) = open.swap_remove(at);
+        said.push((name, answer));
+    }
+}
+
+/// The answer that all gave; all of them otherwise.
+fn unanimous<T: PartialEq>(mut said: Vec<Said<T>>) -> Result<T, Vec<Said<T>>> {
+    let same = said.iter().all(|(_, one)| {
+        said.first().is_some_and(|(_, first)| matches!((one, first), (Ok(one), Ok(first)) if one == first))
+    });
+    match said.pop() {
+        Some((_, Ok(value))) if same => Ok(value),
+        Some(last) => {
+            said.push(last);
+            Err(said)
+        }
+        None => Err(said),
+    }
+}
 
 impl Backfill {
     /// Finds the newest block of `window` (newest first) that is still on the chain, then fetches everything
@@ -213,24 +244,33 @@ impl Backfill {
         Ok(Range { from: first, to, logs })
     }
 
-    /// Asks as many operators as must agree; all of them when those do not.
+    /// Asks as many operators as must agree; the others too when those do not, or keep us waiting. Who was asked first
+    /// is not asked again: an answer that takes long is still on its way.
     async fn agree<'a, T, F, Fut>(&'a self, turn: u64, question: F) -> Result<T, Failure>
     where
-        T: PartialEq,
+        T: PartialEq + Send + 'a,
         F: Fn(&'a Operator) -> Fut,
-        Fut: Future<Output = Result<T, RpcError>>,
+        Fut: Future<Output = Result<T, RpcError>> + Send + 'a,
     {
         let needed = self.network.quorum;
         let all: Vec<&Operator> =
             self.usable.iter().filter_map(|at| self.network.operators.get(*at)).collect();
         let skip = usize::try_from(turn).unwrap_or(0).checked_rem(all.len().max(1)).unwrap_or(0);
         let some = all.iter().cycle().skip(skip).take(needed.min(all.len()));
+        let mut open: Vec<Asked<'a, T>> = some.map(|o| (o.name, question(o).boxed())).collect();
+        let asked: Vec<OperatorId> = open.iter().map(|(name, _)| *name).collect();
         // One that hangs must not hold the others up for the length of its time-out, range after range.
-        let first = quorum(some.map(|o| (o.name, question(o))), needed, Wait::ForAll);
-        if let Ok(Ok(agreed)) = timeout(limits::RANGE_HANG, first).await {
-            return Ok(agreed.value);
+        let mut said = Vec::with_capacity(open.len());
+        let _some_are_late = timeout(limits::RANGE_HANG, collect(&mut open, &mut said)).await;
+        if open.is_empty() && said.len() >= needed {
+            match unanimous(said) {
+                Ok(value) => return Ok(value),
+                Err(several) => said = several,
+            }
         }
-        let everybody = self.network.operators.iter().map(|o| (o.name, question(o)));
+        let told = said.into_iter().map(|(name, answer)| (name, ready(answer).boxed()));
+        let rest = self.network.operators.iter().filter(|o| !asked.contains(&o.name));
+        let everybody = told.chain(open).chain(rest.map(|o| (o.name, question(o).boxed())));
         let grace = Wait::Grace(limits::GRACE_MAX);
         let result: Result<Agreement<T>, Split<T>> = quorum(everybody, needed, grace).await;
         match result {
@@ -258,27 +298,32 @@ impl Backfill {
         }
     }
 
-    /// Adds the time of each log's block; asks for headers only where the node left the time out.
+    /// Adds the time of each log's block; asks for headers only where the node left the time out, several at a time.
     async fn timed(&self, logs: Vec<Log>) -> Result<Vec<(Log, u64)>, Failure> {
-        let mut out = Vec::with_capacity(logs.len());
-        let mut last: Option<(u64, u64)> = None;
-        for log in logs {
-            let number = log.block_number.unwrap_or_default();
-            let time = match (log.block_timestamp, last) {
-                (Some(time), _) => time,
-                (None, Some((known, time))) if known == number => time,
-                (None, _) => self.time_of(number).await?,
-            };
-            last = Some((number, time));
-            out.push((log, time));
-        }
-        Ok(out)
+        let number = |log: &Log| log.block_number.unwrap_or_default();
+        let untimed: BTreeSet<u64> =
+            logs.iter().filter(|log| log.block_timestamp.is_none()).map(number).collect();
+        let known: BTreeMap<u64, u64> = stream::iter(untimed)
+            .map(|height| async move { Ok::<_, Failure>((height, self.time_of(height).await?)) })
+            .buffer_unordered(limits::TIMES_IN_FLIGHT)
+            .try_collect()
+            .await?;
+        let time = |log: &Log| log.block_timestamp.or_else(|| known.get(&number(log)).copied());
+        logs.into_iter()
+            .map(|log| {
+                let time =
+                    time(&log).ok_or_else(|| format!("nobody tells the time of block {}", number(&log)))?;
+                Ok((log, time))
+            })
+            .collect()
     }
 
+    /// The time of a block, as enough operators tell it.
     async fn time_of(&self, number: u64) -> Result<u64, Failure> {
-        let asks =
-            self.network.operators.iter().map(|operator| head(&operator.lanes.read, At::Number(number)));
-        let known = join_all(asks).await.into_iter().find_map(|answer| answer.ok().flatten());
-        known.map(|head| head.time).ok_or_else(|| format!("nobody tells the time of block {number}"))
+        let known = self.agree(number, |operator| async move {
+            let head = head(&operator.lanes.read, At::Number(number)).await?;
+            head.map(|head| head.time).ok_or_else(|| RpcError::garbage("block with a log"))
+        });
+        known.await
     }
 }

@@ -12,7 +12,7 @@ use super::tree::Delivered;
 use crate::decode::{Decoder, IncompleteLog};
 
 /// The observations of a block's logs, in order. `time` is the block's, seconds since 1970.
-pub(super) fn decode_block(
+pub(crate) fn decode_block(
     decoder: &Decoder,
     logs: &[Log],
     time: u64,

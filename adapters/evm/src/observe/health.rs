@@ -15,6 +15,8 @@ pub(crate) enum Trouble {
     GarbageHead,
     /// Logs that are no logs.
     GarbageLogs,
+    /// Safe and final blocks that are no blocks.
+    GarbageTags,
     /// Refuses to tell logs, again and again.
     NoLogs,
     /// Heads that the quorum contradicts.
@@ -28,10 +30,16 @@ pub(crate) enum Trouble {
 }
 
 impl Trouble {
-    fn kind(self) -> FaultKind {
+    /// Found by the clock, again at each of its ticks, and not by an answer.
+    pub(crate) fn by_the_clock(self) -> bool {
+        matches!(self, Self::Lagging | Self::Stalled | Self::DissentHead)
+    }
+
+    /// As it is told.
+    pub(crate) fn kind(self) -> FaultKind {
         match self {
             Self::Dark | Self::NoLogs => FaultKind::Dark,
-            Self::GarbageHead | Self::GarbageLogs => FaultKind::Garbage,
+            Self::GarbageHead | Self::GarbageLogs | Self::GarbageTags => FaultKind::Garbage,
             Self::DissentHead => FaultKind::DissentHead,
             Self::DissentLogs => FaultKind::DissentLogs,
             Self::Lagging => FaultKind::Lagging,

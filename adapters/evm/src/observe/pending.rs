@@ -31,7 +31,7 @@ pub(crate) struct Preview {
 
 /// A waiting transaction as far as a preview needs it.
 #[derive(Debug, Deserialize)]
-struct Waiting {
+pub(crate) struct Waiting {
     hash: B256,
     from: Address,
     to: Option<Address>,
@@ -42,8 +42,11 @@ struct Waiting {
     gas: U256,
 }
 
+/// What a simulation answers: blocks, their calls, their logs.
+pub(crate) type Simulated = Vec<SimulatedBlock>;
+
 #[derive(Debug, Deserialize)]
-struct SimulatedBlock {
+pub(crate) struct SimulatedBlock {
     calls: Vec<SimulatedCall>,
 }
 
@@ -93,7 +96,11 @@ impl Previews {
                     let _observer_gone = reports.send(Report::Preview(preview)).await;
                 }
                 Ok(None) => {}
-                Err(error) => tracing::debug!(%error, "no preview"),
+                Err(error) => {
+                    metrics::counter!("portcullis_previews_failed_total", "why" => error.label())
+                        .increment(1);
+                    tracing::debug!(%error, "no preview");
+                }
             }
             drop((client, place));
         });
@@ -113,7 +120,7 @@ async fn preview(
     });
     let params = json!([{ "blockStateCalls": [{ "calls": [call] }] }, "latest"]);
     let request = RpcRequest::read("eth_simulateV1", params, ReplySize::Block);
-    let blocks: Vec<SimulatedBlock> = client.call(request).await?.decode("simulated blocks")?;
+    let blocks: Simulated = client.call(request).await?.decode("simulated blocks")?;
     let logs = blocks.into_iter().flat_map(|block| block.calls).flat_map(|call| call.logs);
     let logs: Vec<(u64, RawLog)> = (0u64..)
         .zip(logs)
@@ -131,16 +138,32 @@ fn raw(log: SimulatedLog) -> RawLog {
 
 /// Servers push whole transactions where they can, else hashes.
 async fn waiting(client: &WsClient, pushed: &RawValue) -> Result<Option<Waiting>, RpcError> {
+    match read_waiting(pushed)? {
+        Pushed::Whole(waiting) => Ok(Some(waiting)),
+        Pushed::Hash(hash) => {
+            let request = RpcRequest::read("eth_getTransactionByHash", json!([hash]), ReplySize::Block);
+            client.call(request).await?.decode("waiting transaction")
+        }
+    }
+}
+
+/// What was pushed.
+#[derive(Debug)]
+pub(crate) enum Pushed {
+    Whole(Waiting),
+    Hash(B256),
+}
+
+pub(crate) fn read_waiting(pushed: &RawValue) -> Result<Pushed, RpcError> {
     let broken = |source: serde_json::Error| RpcError::Garbage {
         expected: "waiting transaction",
         source: Some(Box::new(source)),
     };
     let value: Value = serde_json::from_str(pushed.get()).map_err(broken)?;
-    if !value.is_string() {
-        return serde_json::from_value(value).map(Some).map_err(broken);
+    if value.is_string() {
+        return serde_json::from_value(value).map(Pushed::Hash).map_err(broken);
     }
-    let request = RpcRequest::read("eth_getTransactionByHash", json!([value]), ReplySize::Block);
-    client.call(request).await?.decode("waiting transaction")
+    serde_json::from_value(value).map(Pushed::Whole).map_err(broken)
 }
 
 impl Preview {

@@ -265,7 +265,10 @@ impl Watcher {
             previews.start(session.client.clone(), push.result, push.at, self.reports.clone());
             return Ok(());
         }
-        // A push of a subscription that was never made carries no meaning.
+        // A push of a subscription that was never made carries no meaning; that it came is counted.
+        if let Some(endpoint) = self.endpoint() {
+            ws::unasked(endpoint.name, "push");
+        }
         Ok(())
     }
 
@@ -288,8 +291,11 @@ impl Watcher {
             return Err(RpcError::garbage("pushed log with its place").into());
         };
         // A removed log announces a reorganisation; the head that follows proves it.
-        if log.removed || !self.compiled.decoder.contracts.contains_key(&log.address()) {
+        if log.removed {
             return Ok(());
+        }
+        if !self.compiled.decoder.contracts.contains_key(&log.address()) {
+            return Err(RpcError::garbage("pushed log of a watched contract").into());
         }
         let block = BlockRef { height, hash };
         self.ask_logs(session, block);

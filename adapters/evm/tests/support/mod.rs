@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test program uses a part")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::arithmetic_side_effects, clippy::print_stderr)]
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use alloy::{
     hex,
@@ -10,9 +10,9 @@ use alloy::{
     sol,
     sol_types::{SolCall, SolValue},
 };
-use portcullis_adapter::{Action, ActionClass, Level};
+use portcullis_adapter::{Action, ActionClass, AdapterError, Batch, Cursor, Level, Observe};
 use portcullis_evm::{
-    EvmConfig,
+    Evm, EvmConfig,
     config::{
         Endpoint, EventMapping, FeeSchedule, FieldNames, Finality, GateTarget, MappingKind, Submission,
         WatchedContract,
@@ -20,8 +20,13 @@ use portcullis_evm::{
     devnet::{Devnet, DevnetConfig, anvil},
 };
 use portcullis_rpc::testing::FaultProxy;
-use portcullis_verifier::{ActionId, B256, ChainId, IncidentId, OperatorId, Slug, TransferKind, Trust};
+use portcullis_verifier::{
+    ActionId, B256, BlockRef, ChainId, Claim, Event, IncidentId, Observation, OperatorId, Slug, TransferKind,
+    Trust, evm::log_digest,
+};
 use serde_json::json;
+use tokio::{sync::mpsc, task::JoinHandle, time::timeout};
+use tokio_util::sync::CancellationToken;
 
 pub(crate) const CHAIN: u64 = 73_571;
 pub(crate) const RELEASED: &str = "Released(uint32 indexed origin, uint256 indexed messageId, address indexed token, address recipient, uint256 amount)";
@@ -152,6 +157,68 @@ impl World {
             }],
             ignored: Vec::new(),
         }
+    }
+}
+
+/// An observer at work.
+pub(crate) struct Watched {
+    pub(crate) batches: mpsc::Receiver<Batch>,
+    stop: CancellationToken,
+    task: JoinHandle<Result<(), AdapterError>>,
+}
+
+impl Watched {
+    pub(crate) fn start(evm: &Evm) -> Self {
+        Self::from(evm, None)
+    }
+
+    pub(crate) fn from(evm: &Evm, cursor: Option<Cursor>) -> Self {
+        let (feed, batches) = mpsc::channel(16);
+        let stop = CancellationToken::new();
+        let (observer, stopped) = (evm.observer(), stop.clone());
+        let task = tokio::spawn(async move { observer.observe(cursor, feed, stopped).await });
+        Self { batches, stop, task }
+    }
+
+    pub(crate) async fn next(&mut self) -> Batch {
+        timeout(Duration::from_secs(20), self.batches.recv()).await.unwrap().unwrap()
+    }
+
+    /// The next batch that holds a transfer, and the first of its transfers.
+    pub(crate) async fn release(&mut self) -> (Batch, Observation) {
+        loop {
+            let batch = self.next().await;
+            let release =
+                batch.observations.iter().find(|o| matches!(o.event(), Event::Transfer(_))).cloned();
+            if let Some(release) = release {
+                return (batch, release);
+            }
+        }
+    }
+
+    /// Ends it, and shows that it ended well.
+    pub(crate) async fn stop(self) {
+        self.stop.cancel();
+        self.task.await.unwrap().unwrap();
+    }
+}
+
+/// That an observed log was emitted.
+pub(crate) fn emitted(release: &Observation) -> Claim {
+    let position = release.position();
+    let block = BlockRef { height: position.height, hash: position.block_hash };
+    Claim::Emitted { chain: release.chain(), block, log_index: position.log_index, raw: release.raw() }
+}
+
+/// That the second of two logs in a new block was emitted.
+pub(crate) async fn claim_of_a_release(world: &World) -> Claim {
+    world.produce(1, 2).await;
+    let log = true_logs(world).await.pop().unwrap();
+    Claim::Emitted {
+        chain: world.config().chain,
+        block: BlockRef { height: log.block_number.unwrap(), hash: log.block_hash.unwrap() },
+        log_index: u32::try_from(log.log_index.unwrap()).unwrap(),
+        raw: log_digest(log.address(), log.topics(), &log.data().data),
     }
 }
 

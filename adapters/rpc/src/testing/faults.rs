@@ -30,8 +30,17 @@ pub enum Fault {
     },
     /// Bytes that are no JSON.
     Garbage,
+    /// This text instead of the answer. `$ID` in it stands for the request's id, `$RESULT` for the right result.
+    Text(String),
     /// A result of so many bytes.
     Oversize(usize),
+    /// A body that goes on for so many bytes, made while it is sent.
+    Flood {
+        /// How many.
+        bytes: usize,
+        /// Whether its length stands in front of it.
+        announced: bool,
+    },
     /// The right result under another id.
     WrongId,
     /// The right answer, later.
@@ -52,7 +61,9 @@ impl fmt::Debug for Fault {
             Self::Error { .. } => "Error",
             Self::Status { .. } => "Status",
             Self::Garbage => "Garbage",
+            Self::Text(_) => "Text",
             Self::Oversize(_) => "Oversize",
+            Self::Flood { .. } => "Flood",
             Self::WrongId => "WrongId",
             Self::Delay(_) => "Delay",
             Self::Drop => "Drop",
@@ -68,6 +79,7 @@ impl fmt::Debug for Fault {
 pub(super) enum Outcome {
     Text(String),
     Status(u16, Option<u64>),
+    Flood(usize, bool),
     Hangup,
     Never,
 }
@@ -119,6 +131,13 @@ pub(super) async fn spoil(fault: Option<Fault>, request: &Value, mut message: Va
         }
         Some(Fault::Status { status, retry_after }) => return Outcome::Status(status, retry_after),
         Some(Fault::Garbage) => return Outcome::Text("<html>busy</html>".to_owned()),
+        Some(Fault::Text(text)) => {
+            let result = message.get("result").cloned().unwrap_or_default();
+            return Outcome::Text(
+                text.replace("$ID", &id.to_string()).replace("$RESULT", &result.to_string()),
+            );
+        }
+        Some(Fault::Flood { bytes, announced }) => return Outcome::Flood(bytes, announced),
         Some(Fault::Oversize(bytes)) => {
             return Outcome::Text(json!({"jsonrpc":"2.0","id":id,"result":"x".repeat(bytes)}).to_string());
         }

@@ -3,8 +3,10 @@
 
 mod faults;
 mod proxy;
+mod read;
 mod stub;
 
 pub use faults::{Fault, Rewrite};
 pub use proxy::FaultProxy;
+pub use read::{read_answer, read_push};
 pub use stub::{Answer, Stub};

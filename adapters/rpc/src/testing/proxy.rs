@@ -204,6 +204,7 @@ async fn serve_http(stream: TcpStream, shared: &Shared) -> io::Result<()> {
             Outcome::Status(status, retry_after) => {
                 write_response(&mut writer, status, retry_after, "").await?
             }
+            Outcome::Flood(bytes, announced) => return flood(&mut writer, bytes, announced).await,
             Outcome::Hangup => return Ok(()),
             Outcome::Never => core::future::pending::<()>().await,
         }
@@ -258,6 +259,21 @@ pub(super) async fn write_response(
     );
     writer.write_all(head.as_bytes()).await?;
     writer.write_all(body.as_bytes()).await?;
+    writer.flush().await
+}
+
+/// Sends a body of so many bytes without ever holding it.
+async fn flood(writer: &mut (impl AsyncWriteExt + Unpin), bytes: usize, announced: bool) -> io::Result<()> {
+    const CHUNK: [u8; 64 << 10] = [b' '; 64 << 10];
+    let how = if announced { format!("content-length: {bytes}") } else { "connection: close".to_owned() };
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n{how}\r\n\r\n");
+    writer.write_all(head.as_bytes()).await?;
+    let mut left = bytes;
+    while left > 0 {
+        let chunk = CHUNK.get(..left.min(CHUNK.len())).unwrap_or(&CHUNK);
+        writer.write_all(chunk).await?;
+        left = left.saturating_sub(chunk.len());
+    }
     writer.flush().await
 }
 
@@ -336,6 +352,7 @@ fn answer(shared: &Arc<Shared>, request: Value, message: Value, outgoing: mpsc::
             Outcome::Status(..) => {
                 Some(json!({"jsonrpc":"2.0","id":id,"error":{"code":-32000,"message":"busy"}}).to_string())
             }
+            Outcome::Flood(bytes, _) => Some(" ".repeat(bytes)),
             Outcome::Hangup => None,
             Outcome::Never => return,
         };
@@ -374,7 +391,8 @@ fn push(
                 Some(message.to_string())
             }
             Fault::Garbage => Some("<html>busy</html>".to_owned()),
-            Fault::Oversize(bytes) => Some("x".repeat(bytes)),
+            Fault::Text(text) => Some(text),
+            Fault::Oversize(bytes) | Fault::Flood { bytes, .. } => Some("x".repeat(bytes)),
             Fault::Drop => {
                 let _reader_gone = outgoing.send(None).await;
                 return;

@@ -1,0 +1,429 @@
+//! What nodes should never answer, and do: each is a typed error, counted, and marks the operator that gave it. It is
+//! never taken for "no match", and never stops what the others say.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::arithmetic_side_effects, clippy::indexing_slicing)]
+
+mod support;
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
+
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use portcullis_adapter::{Batch, Class, Prove};
+use portcullis_evm::Evm;
+use portcullis_rpc::testing::{Fault, FaultProxy, Rewrite};
+use portcullis_verifier::{
+    B256, Claim, Event, FaultKind, OperatorId, Relation, System, U256, Undecided, Verdict, evm::QuorumSystem,
+};
+use serde_json::{Value, json};
+use support::{Watched, World, claim_of_a_release, names, node_available, trust};
+
+/// Taken by each test: operators have the same names in all of them, and what is counted must be a test's own.
+static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
+/// What this process has counted.
+static METRICS: LazyLock<PrometheusHandle> =
+    LazyLock::new(|| PrometheusBuilder::new().install_recorder().expect("the only recorder"));
+
+/// How often an operator was counted for a kind of fault.
+fn counted(operator: OperatorId, kind: FaultKind) -> u64 {
+    let labels = [format!("operator=\"{operator}\""), format!("kind=\"{kind:?}\"")];
+    let counts = |line: &&str| {
+        line.starts_with("portcullis_operator_faults_total{")
+            && labels.iter().all(|label| line.contains(label))
+    };
+    let text = METRICS.render();
+    text.lines().find(counts).and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap_or(0)
+}
+
+fn lie(rewrite: impl Fn(Value) -> Value + Send + Sync + 'static) -> Fault {
+    let rewrite: Rewrite = Arc::new(move |_, _, honest| Some(rewrite(honest)));
+    Fault::Lie(rewrite)
+}
+
+/// A list with one field of its first entry changed.
+fn first(field: &'static str, value: Value) -> Fault {
+    lie(move |mut honest| {
+        if let Some(entry) = honest.get_mut(0).and_then(Value::as_object_mut) {
+            match &value {
+                Value::Null => drop(entry.remove(field)),
+                other => drop(entry.insert(field.to_owned(), other.clone())),
+            }
+        }
+        honest
+    })
+}
+
+/// What is wrong with any answer, whatever was asked.
+fn spoiled() -> Vec<(&'static str, Fault)> {
+    let text = |text: &str| Fault::Text(text.to_owned());
+    let deep = format!("{{\"id\":$ID,\"result\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
+    vec![
+        ("bytes that are no JSON", text("\u{1}\u{2}{{{")),
+        ("a page of HTML", text("<!doctype html><title>502</title>")),
+        ("nothing", text("")),
+        ("half an answer", text("{\"jsonrpc\":\"2.0\",\"id\":$ID,\"resul")),
+        ("another request's id", Fault::WrongId),
+        ("no id", text("{\"result\":$RESULT}")),
+        ("an id as a text", text("{\"id\":\"$ID\",\"result\":$RESULT}")),
+        ("neither result nor error", text("{\"id\":$ID}")),
+        ("two results", text("{\"id\":$ID,\"result\":$RESULT,\"result\":[]}")),
+        ("two ids", text("{\"id\":$ID,\"id\":0,\"result\":$RESULT}")),
+        ("a batch with one id twice", text("[{\"id\":$ID,\"result\":$RESULT},{\"id\":$ID,\"result\":[]}]")),
+        ("null", text("{\"id\":$ID,\"result\":null}")),
+        ("a number", text("{\"id\":$ID,\"result\":7}")),
+        ("100,000 brackets", Fault::Text(deep)),
+        ("200 MB, announced", Fault::Flood { bytes: 200 << 20, announced: true }),
+        ("200 MB, not announced", Fault::Flood { bytes: 200 << 20, announced: false }),
+    ]
+}
+
+/// What is wrong with logs in particular.
+fn spoiled_logs() -> Vec<(&'static str, Fault)> {
+    vec![
+        ("a negative number", first("logIndex", json!("-0x1"))),
+        ("an odd number of digits", first("data", json!("0x123"))),
+        ("a number without a prefix", first("blockNumber", json!("zz"))),
+        ("no transaction", first("transactionHash", Value::Null)),
+        ("no place", first("logIndex", Value::Null)),
+        ("a place beyond counting", first("logIndex", json!("0xffffffffff"))),
+        ("another block", first("blockHash", json!(B256::repeat_byte(7)))),
+        (
+            "a contract that was not asked for",
+            first("address", json!("0x0000000000000000000000000000000000000007")),
+        ),
+        ("a log that was removed", first("removed", json!(true))),
+        (
+            "the same log twice",
+            lie(|mut honest| {
+                let log = honest[0].clone();
+                honest.as_array_mut().unwrap().push(log);
+                honest
+            }),
+        ),
+    ]
+}
+
+/// What is wrong with headers in particular.
+fn spoiled_headers() -> Vec<(&'static str, Fault)> {
+    let with = |field: &'static str, value: Value| {
+        lie(move |mut honest| {
+            honest[field] = value.clone();
+            honest
+        })
+    };
+    vec![
+        ("a hash that is not its own", with("hash", json!(B256::repeat_byte(7)))),
+        ("a number that is not its own", with("number", json!("0x7"))),
+        ("a negative time", with("timestamp", json!("-0x1"))),
+        ("a bloom of one byte", with("logsBloom", json!("0x00"))),
+    ]
+}
+
+/// The observer's batches until one satisfies, or what is missing.
+async fn until(watched: &mut Watched, what: &str, mut enough: impl FnMut(&Batch) -> bool) {
+    let waiting = async {
+        loop {
+            let batch = watched.batches.recv().await.expect("the observer goes on");
+            if enough(&batch) {
+                return;
+            }
+        }
+    };
+    if tokio::time::timeout(Duration::from_secs(20), waiting).await.is_err() {
+        panic!("not seen: {what}");
+    }
+}
+
+fn fault_of(batch: &Batch, operator: OperatorId, kind: FaultKind) -> bool {
+    batch.observations.iter().any(|observation| {
+        matches!(observation.event(), Event::Fault(fault)
+            if fault.operator == Some(operator) && fault.kind == kind && !fault.detail.is_empty())
+    })
+}
+
+fn transfers(batch: &Batch) -> usize {
+    batch.observations.iter().filter(|o| matches!(o.event(), Event::Transfer(_))).count()
+}
+
+/// One operator of three answers `method` with `fault`: it is marked and counted, and the event is delivered all the
+/// same. When it answers well again, that is told too.
+async fn one_spoils(world: &World, watched: &mut Watched, name: &str, method: &str, fault: Fault) {
+    let ada = names()[0];
+    let before = counted(ada, FaultKind::Garbage);
+    world.proxies[0].set(method, fault);
+    world.produce(1, 1).await;
+    let (mut marked, mut delivered) = (false, 0);
+    until(watched, &format!("{method}, {name}: the event, and the operator marked"), |batch| {
+        marked |= fault_of(batch, ada, FaultKind::Garbage);
+        delivered += transfers(batch);
+        marked && delivered > 0
+    })
+    .await;
+    assert_eq!(delivered, 1, "{method}, {name}");
+    assert!(counted(ada, FaultKind::Garbage) > before, "{method}, {name}: not counted");
+    world.proxies[0].heal();
+    world.produce(1, 1).await;
+    let (mut recovered, mut delivered) = (false, 0);
+    until(watched, &format!("{method}, {name}: recovery, and the next event"), |batch| {
+        recovered |= fault_of(batch, ada, FaultKind::Recovered);
+        delivered += transfers(batch);
+        recovered && delivered > 0
+    })
+    .await;
+    assert_eq!(delivered, 1, "{method}, {name}: after recovery");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_no_answer_about_logs_marks_who_gave_it_and_hides_nothing() {
+    if !node_available() {
+        return;
+    }
+    let _alone = ALONE.lock().await;
+    let world = World::start().await;
+    LazyLock::force(&METRICS);
+    let mut config = world.config();
+    // Polled: over HTTP an answer can be spoiled in every way. A socket that brings nonsense ends, which has a test.
+    config.endpoints.iter_mut().for_each(|endpoint| endpoint.ws = None);
+    let evm = Evm::new(config).unwrap();
+    let mut watched = Watched::start(&evm);
+    world.produce(1, 1).await;
+    until(&mut watched, "the first event", |batch| transfers(batch) == 1).await;
+    for (name, fault) in spoiled().into_iter().chain(spoiled_logs()) {
+        one_spoils(&world, &mut watched, name, "eth_getLogs", fault).await;
+    }
+    watched.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_no_block_marks_who_gave_it_and_hides_nothing() {
+    if !node_available() {
+        return;
+    }
+    let _alone = ALONE.lock().await;
+    let world = World::start().await;
+    LazyLock::force(&METRICS);
+    let mut config = world.config();
+    config.endpoints.iter_mut().for_each(|endpoint| endpoint.ws = None);
+    let evm = Evm::new(config).unwrap();
+    let mut watched = Watched::start(&evm);
+    world.produce(1, 1).await;
+    until(&mut watched, "the first event", |batch| transfers(batch) == 1).await;
+    for (name, fault) in spoiled().into_iter().chain(spoiled_headers()) {
+        one_spoils(&world, &mut watched, name, "eth_getBlockByNumber", fault).await;
+    }
+    watched.stop().await;
+}
+
+/// SECURITY: the case that others get wrong. Nobody can tell the logs of a block, so the block is not delivered: an
+/// error is not an empty answer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn when_all_spoil_their_logs_the_block_waits_and_nothing_is_lost() {
+    if !node_available() {
+        return;
+    }
+    let _alone = ALONE.lock().await;
+    let world = World::start().await;
+    let evm = Evm::new(world.config()).unwrap();
+    let mut watched = Watched::start(&evm);
+    world.produce(1, 1).await;
+    until(&mut watched, "the first event", |batch| transfers(batch) == 1).await;
+    let cases = [
+        ("HTML", Fault::Text("<html>busy</html>".to_owned())),
+        ("null", Fault::Text("{\"id\":$ID,\"result\":null}".to_owned())),
+        ("wrong ids", Fault::WrongId),
+        (
+            "a refusal",
+            Fault::Error { code: -32_005, message: "query returned more than 10000 results".to_owned() },
+        ),
+        ("another block's", first("blockHash", json!(B256::repeat_byte(7)))),
+    ];
+    for (name, fault) in cases {
+        world.proxies.iter().for_each(|proxy| proxy.set("eth_getLogs", fault.clone()));
+        world.produce(1, 1).await;
+        let height = world.node.height().await.unwrap();
+        let mut told = BTreeMap::new();
+        until(&mut watched, &format!("{name}: two operators marked"), |batch| {
+            let delivered = batch.progress.is_some_and(|progress| progress.height >= height);
+            assert!(!delivered && transfers(batch) == 0, "{name}: the block was delivered without its logs");
+            for operator in names() {
+                let bad = [FaultKind::Garbage, FaultKind::Dark];
+                if bad.iter().any(|kind| fault_of(batch, operator, *kind)) {
+                    told.insert(operator, ());
+                }
+            }
+            told.len() >= 2
+        })
+        .await;
+        world.proxies.iter().for_each(FaultProxy::heal);
+        let (mut delivered, mut seen) = (0, false);
+        until(&mut watched, &format!("{name}: the event, once all answer again"), |batch| {
+            delivered += transfers(batch);
+            seen |= batch.progress.is_some_and(|progress| progress.height >= height);
+            seen
+        })
+        .await;
+        assert_eq!(delivered, 1, "{name}");
+        settle(&world, &mut watched).await;
+    }
+    watched.stop().await;
+}
+
+/// Until every operator that was marked is told to have recovered.
+async fn settle(world: &World, watched: &mut Watched) {
+    let mut open: usize = names().len();
+    world.produce(1, 0).await;
+    let recovering = async {
+        while open > 0 {
+            let batch = watched.batches.recv().await.expect("the observer goes on");
+            open -= names()
+                .iter()
+                .filter(|name| fault_of(&batch, **name, FaultKind::Recovered))
+                .count()
+                .min(open);
+        }
+    };
+    // One of the three may not have been asked while its answers were bad.
+    drop(tokio::time::timeout(Duration::from_secs(3), recovering).await);
+}
+
+fn state_claim(release: &Claim, contract: B256) -> Claim {
+    Claim::State {
+        chain: release.chain(),
+        block: release.block(),
+        contract,
+        key: B256::ZERO,
+        mask: U256::MAX,
+        relation: Relation::Equal,
+        value: U256::ZERO,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_proof_that_is_none_marks_who_gave_it_and_another_is_asked() {
+    if !node_available() {
+        return;
+    }
+    let _alone = ALONE.lock().await;
+    let world = World::start().await;
+    LazyLock::force(&METRICS);
+    let ada = names()[0];
+    let release = claim_of_a_release(&world).await;
+    let state = state_claim(&release, world.emitter.into_word());
+    // A real proof, of an account that nobody asked about.
+    let height = format!("{:#x}", release.block().height);
+    let stranger = json!(["0x0000000000000000000000000000000000000007", [B256::ZERO], height]);
+    let other: Value = world.node.ask("eth_getProof", stranger).await.unwrap();
+    let another = lie(move |_| other.clone());
+    let older = lie(|mut honest| {
+        honest["accountProof"].as_array_mut().unwrap().pop();
+        honest
+    });
+    let mut cases: Vec<(&str, &Claim, &str, Fault)> = vec![
+        ("a proof for another account", &state, "eth_getProof", another),
+        ("a proof cut short", &state, "eth_getProof", older),
+        (
+            "receipts with one missing",
+            &release,
+            "eth_getBlockReceipts",
+            lie(|mut honest| {
+                honest.as_array_mut().unwrap().pop();
+                honest
+            }),
+        ),
+        ("no receipts", &release, "eth_getBlockReceipts", lie(|_| json!([]))),
+        ("a receipt of an unknown type", &release, "eth_getBlockReceipts", first("type", json!("0x7f"))),
+    ];
+    cases.extend(spoiled().into_iter().map(|(name, fault)| (name, &state, "eth_getProof", fault)));
+    cases.extend(spoiled().into_iter().map(|(name, fault)| (name, &release, "eth_getBlockReceipts", fault)));
+    for (name, claim, method, fault) in cases {
+        // A prover of its own each time: the standing of operators starts anew, so that the first is asked first.
+        let prover = Evm::new(world.config()).unwrap().prover();
+        let before = counted(ada, FaultKind::Garbage);
+        world.proxies[0].set(method, fault);
+        let evidence =
+            prover.evidence(claim).await.unwrap_or_else(|error| panic!("{method}, {name}: {error}"));
+        let verdict = QuorumSystem.verify(claim, &evidence, &trust());
+        assert!(matches!(verdict, Verdict::Proven(_)), "{method}, {name}: {verdict:?}");
+        // So much takes longer to come than another operator is waited for: then it is left behind, unread.
+        let left_behind = method == "eth_getBlockReceipts" && name == "200 MB, not announced";
+        let marked = counted(ada, FaultKind::Garbage) > before;
+        assert!(marked || left_behind, "{method}, {name}: not counted");
+        world.proxies[0].heal();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn when_all_spoil_their_proofs_nothing_is_decided() {
+    if !node_available() {
+        return;
+    }
+    let _alone = ALONE.lock().await;
+    let world = World::start().await;
+    let release = claim_of_a_release(&world).await;
+    let state = state_claim(&release, world.emitter.into_word());
+    for (name, fault) in spoiled() {
+        for (claim, method) in [(&state, "eth_getProof"), (&release, "eth_getBlockReceipts")] {
+            let prover = Evm::new(world.config()).unwrap().prover();
+            world.proxies.iter().for_each(|proxy| proxy.set(method, fault.clone()));
+            let error = prover.evidence(claim).await.expect_err(name);
+            assert_eq!(error.class, Class::Untrusted, "{method}, {name}: {error}");
+            assert!(error.operator.is_some(), "{method}, {name}: {error}");
+            world.proxies.iter().for_each(FaultProxy::heal);
+        }
+        // Without a header from enough operators there may be evidence, but it decides nothing.
+        let prover = Evm::new(world.config()).unwrap().prover();
+        world.proxies[1..].iter().for_each(|proxy| proxy.set("eth_getBlockByNumber", fault.clone()));
+        let evidence = prover.evidence(&state).await.unwrap();
+        let verdict = QuorumSystem.verify(&state, &evidence, &trust());
+        assert_eq!(verdict, Verdict::Undecided(Undecided::NoQuorum { agreeing: 1, needed: 2 }), "{name}");
+        world.proxies.iter().for_each(FaultProxy::heal);
+    }
+}
+
+/// A block that is old: an endpoint that stands still is behind, and what it says of new blocks is nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stale_block_marks_who_gave_it_as_behind() {
+    if !node_available() {
+        return;
+    }
+    let _alone = ALONE.lock().await;
+    let world = World::start().await;
+    let mut config = world.config();
+    config.endpoints.iter_mut().for_each(|endpoint| endpoint.ws = None);
+    let evm = Evm::new(config).unwrap();
+    let mut watched = Watched::start(&evm);
+    world.produce(1, 1).await;
+    until(&mut watched, "the first event", |batch| transfers(batch) == 1).await;
+    let old: Value = world.node.ask("eth_getBlockByNumber", json!(["latest", false])).await.unwrap();
+    world.proxies[0].set("eth_getBlockByNumber", lie(move |_| old.clone()));
+    world.produce(8, 1).await;
+    let (mut behind, mut delivered) = (false, 0);
+    until(&mut watched, "all events, and the operator behind", |batch| {
+        behind |= fault_of(batch, names()[0], FaultKind::Lagging);
+        delivered += transfers(batch);
+        behind && delivered >= 8
+    })
+    .await;
+    assert_eq!(delivered, 8);
+    watched.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_claim_about_no_contract_blames_nobody() {
+    if !node_available() {
+        return;
+    }
+    let _alone = ALONE.lock().await;
+    let world = World::start().await;
+    LazyLock::force(&METRICS);
+    let release = claim_of_a_release(&world).await;
+    let before: Vec<u64> = names().iter().map(|name| counted(*name, FaultKind::Garbage)).collect();
+    let prover = Evm::new(world.config()).unwrap().prover();
+    let error = prover.evidence(&state_claim(&release, B256::repeat_byte(1))).await.unwrap_err();
+    assert_eq!((error.class, error.operator), (Class::Permanent, None));
+    let after: Vec<u64> = names().iter().map(|name| counted(*name, FaultKind::Garbage)).collect();
+    assert_eq!(before, after);
+}
