@@ -26,14 +26,11 @@ const CLOSE: Duration = Duration::from_secs(5);
 /// # Errors
 /// Every problem at once.
 pub(super) fn config(file: &Path) -> Result<Loaded, Problems> {
-    let loaded = config::load(file)?;
-    let mut found = wiring::check(&loaded).list;
-    found.extend(engine_problems(&loaded));
-    if found.is_empty() {
-        return Ok(loaded);
-    }
-    found.extend(loaded.warnings.list);
-    Err(Problems::new(file, found))
+    config::load(file, |loaded| {
+        let mut found = wiring::check(loaded).list;
+        found.extend(engine_problems(loaded));
+        found
+    })
 }
 
 /// What the engine refuses although every part of the file reads well.

@@ -21,7 +21,11 @@ mod suggest;
 #[cfg(test)]
 mod tests;
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
 
 use toml::de::DeTable;
 
@@ -43,14 +47,40 @@ pub struct Loaded {
     pub warnings: Problems,
 }
 
-/// Reads and checks a configuration file. Relative paths in it start at its own folder.
+/// What a family finds in its part of a configuration.
+pub type Judge = fn(&Loaded) -> Vec<Problem>;
+
+/// Reads and checks a configuration file. Relative paths in it start at its own folder. `judge` is asked about what
+/// only families can judge.
 ///
 /// # Errors
 /// All problems of the file at once, when one of them is an error.
-pub fn load(file: &Path) -> Result<Loaded, Problems> {
+pub fn load(file: &Path, judge: Judge) -> Result<Loaded, Problems> {
     let source = read_file(file)?;
     let base = file.parent().map_or_else(PathBuf::new, Path::to_owned);
-    parse(file, &base, source)
+    parse_judged(file, &base, source, judge)
+}
+
+/// As [`parse`], with what families find among the rest.
+///
+/// Where the file has errors of its own, a family sees a configuration with holes. What it then finds counts as far
+/// as it does not come of a hole: an event mapping stands for itself, unless its own line is wrong already.
+///
+/// # Errors
+/// As [`load`].
+pub fn parse_judged(file: &Path, base: &Path, source: String, judge: Judge) -> Result<Loaded, Problems> {
+    let (config, own) = read(file, base, &source);
+    let Some(config) = config else { return Err(Problems::new(file, own)) };
+    let mut loaded = Loaded { config, source, warnings: Problems::new(file, own) };
+    let mut found = judge(&loaded);
+    if loaded.warnings.errors() > 0 {
+        let line = |problem: &Problem| problem.place.as_ref().map(|place| place.line);
+        let wrong: Vec<_> = loaded.warnings.list.iter().map(line).collect();
+        found.retain(|problem| problem.code == Code::BadMapping && !wrong.contains(&line(problem)));
+    }
+    found.append(&mut loaded.warnings.list);
+    loaded.warnings = Problems::new(file, found);
+    if loaded.warnings.errors() == 0 { Ok(loaded) } else { Err(loaded.warnings) }
 }
 
 fn read_file(file: &Path) -> Result<String, Problems> {
@@ -64,11 +94,18 @@ fn read_file(file: &Path) -> Result<String, Problems> {
         };
         Problems::new(file, vec![problem])
     };
-    let size = std::fs::metadata(file).map_err(|error| unreadable(error.to_string()))?.len();
-    if size > MAX_BYTES {
-        return Err(unreadable(format!("it has {size} bytes; at most {MAX_BYTES} are read")));
+    read_bounded(file, MAX_BYTES).map_err(|error| unreadable(error.to_string()))
+}
+
+/// A text file of at most so many bytes. The bound holds for what is read, not for what the file system says: a
+/// device has no size and no end.
+fn read_bounded(file: &Path, most_bytes: u64) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(file)?.take(most_bytes.saturating_add(1)).read_to_string(&mut text)?;
+    if u64::try_from(text.len()).is_ok_and(|read| read <= most_bytes) {
+        return Ok(text);
     }
-    std::fs::read_to_string(file).map_err(|error| unreadable(error.to_string()))
+    Err(io::Error::other(format!("it has more than {most_bytes} bytes")))
 }
 
 /// Checks a configuration's text. `file` is only for messages; relative paths start at `base`.
@@ -76,12 +113,7 @@ fn read_file(file: &Path) -> Result<String, Problems> {
 /// # Errors
 /// All problems of the text at once, when one of them is an error.
 pub fn parse(file: &Path, base: &Path, source: String) -> Result<Loaded, Problems> {
-    let (config, problems) = read(file, base, &source);
-    let problems = Problems::new(file, problems);
-    match config {
-        Some(config) if problems.errors() == 0 => Ok(Loaded { config, source, warnings: problems }),
-        _ => Err(problems),
-    }
+    parse_judged(file, base, source, |_| Vec::new())
 }
 
 fn read(file: &Path, base: &Path, source: &str) -> (Option<Config>, Vec<Problem>) {

@@ -14,10 +14,13 @@ use super::{
 /// Keys that hold a secret in other programs' configurations; here they are refused by name.
 const SECRET_KEYS: [&str; 6] = ["password", "private_key", "secret", "key", "mnemonic", "seed"];
 
+/// Longest file with one URL or password in its first line, in bytes.
+const MAX_SECRET_BYTES: u64 = 64 * 1024;
+
 /// The first line of a file named in the configuration; relative paths start at the configuration's folder.
 pub(super) fn read_first_line(sink: &Sink<'_>, path: &Placed<String>, base: &Path) -> Option<String> {
     let full = base.join(&path.value);
-    match std::fs::read_to_string(&full) {
+    match super::read_bounded(&full, MAX_SECRET_BYTES) {
         Ok(text) => Some(text.lines().next().unwrap_or("").trim().to_owned()),
         Err(error) => {
             sink.error(

@@ -205,6 +205,20 @@ fn a_url_with_a_key_can_stand_in_a_file_and_is_never_shown() {
 
 #[test]
 fn a_missing_file_says_so() {
-    let Err(problems) = load(Path::new("no/such/file.toml")) else { panic!("there is no such file") };
+    let Err(problems) = load(Path::new("no/such/file.toml"), |_| Vec::new()) else {
+        panic!("there is no such file")
+    };
     assert_eq!(problems.list.iter().map(|p| p.code).collect::<Vec<_>>(), [Code::Unreadable]);
+}
+
+/// A device has no size and no end: the bound holds for what is read.
+#[test]
+fn a_file_without_an_end_is_refused() {
+    let endless = Path::new("/dev/zero");
+    let Err(problems) = load(endless, |_| Vec::new()) else { panic!("zeros are no configuration") };
+    assert_eq!(problems.list.iter().map(|p| p.code).collect::<Vec<_>>(), [Code::Unreadable]);
+    assert!(problems.to_string().contains("more than 8388608 bytes"), "{problems}");
+    let source = EXAMPLE.replacen("\"ws://127.0.0.1:9546\"", "{ file = \"/dev/zero\" }", 1);
+    let Err(problems) = check(&source) else { panic!("zeros are no URL") };
+    assert_eq!(problems.list.iter().map(|p| p.code).collect::<Vec<_>>(), [Code::Unreadable], "{problems}");
 }

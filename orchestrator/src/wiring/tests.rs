@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::config::parse;
+use crate::config::{parse, parse_judged};
 
 const EXAMPLE: &str = include_str!("../../../docs/examples/portcullis.toml");
 
@@ -41,6 +41,31 @@ fn a_mapping_that_does_not_work_is_found_on_its_line() {
 fn mistakes_of_both_chains_are_found_at_once() {
     let source = EXAMPLE.replace("Minted(uint32 indexed origin,", "Minted(uint32 indexed origin");
     assert_eq!(found(&source).len(), 2);
+}
+
+/// SECURITY: who has to correct a file six times, once for each mistake, starts the service with the last one in it.
+#[test]
+fn mistakes_of_the_file_and_of_its_families_are_told_together_with_place_cause_and_fix() {
+    let source = include_str!("mistakes.toml").to_owned();
+    let Err(problems) =
+        parse_judged(Path::new("x.toml"), Path::new("."), source, |loaded| check(loaded).list)
+    else {
+        panic!("six mistakes must be refused")
+    };
+    assert_eq!(format!("{problems}\n"), include_str!("mistakes.txt"), "\n{problems}");
+}
+
+#[test]
+fn a_line_with_a_mistake_of_its_own_is_not_told_twice() {
+    let line = EXAMPLE.lines().position(|line| line.contains("kind = \"release\"")).unwrap() + 1;
+    let source = EXAMPLE.replacen("kind = \"release\", signature", "kind = \"release\", signatur", 1);
+    let Err(problems) =
+        parse_judged(Path::new("x.toml"), Path::new("."), source, |loaded| check(loaded).list)
+    else {
+        panic!("a mistyped key must be refused")
+    };
+    let told: Vec<_> = problems.list.iter().map(|p| (p.code, p.place.as_ref().unwrap().line)).collect();
+    assert_eq!(told, [(Code::MissingKey, line), (Code::UnknownKey, line)], "{problems}");
 }
 
 #[test]
