@@ -17,6 +17,8 @@ const MAGIC: &[u8; 8] = b"pcjrnl\x00\x01";
 /// Bytes of a checksum: the first of keccak256 of the payload. Sixteen leave no room for chance.
 const CHECKSUM_BYTES: usize = 16;
 const LENGTH_BYTES: usize = 4;
+/// Bytes of a record beside its payload.
+pub const FRAME_BYTES: usize = LENGTH_BYTES + CHECKSUM_BYTES;
 
 /// Why the journal could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -78,9 +80,13 @@ pub struct Journal {
 }
 
 /// How reading a file's records ended.
-enum Tail {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tail {
+    /// With the last record.
     Clean,
+    /// Within a record that was being written.
     Torn,
+    /// At bytes that no append has written, with more behind them.
     Damaged,
 }
 
@@ -136,15 +142,7 @@ impl Journal {
     /// # Errors
     /// When the disk refuses; then the record counts as not written, and is cut off again.
     pub fn append(&mut self, payload: &[u8]) -> Result<(), JournalError> {
-        let length = u32::try_from(payload.len())
-            .ok()
-            .filter(|length| *length <= JOURNAL_RECORD_BYTES)
-            .ok_or(JournalError::TooLarge { bytes: payload.len() })?;
-        let mut frame =
-            Vec::with_capacity(payload.len().saturating_add(LENGTH_BYTES).saturating_add(CHECKSUM_BYTES));
-        frame.extend_from_slice(&length.to_le_bytes());
-        frame.extend_from_slice(&checksum(payload));
-        frame.extend_from_slice(payload);
+        let frame = frame(payload)?;
         let written = self.file.write_all(&frame).and_then(|()| self.file.sync_data());
         if let Err(source) = written {
             // Half a record must not stand before a later whole one.
@@ -183,8 +181,26 @@ impl Journal {
     }
 }
 
-/// Reads records from the start; gives them, the length of what was good, and how it ended.
-fn read_records(body: &[u8]) -> (Vec<Vec<u8>>, usize, Tail) {
+/// A record as it lies in the file.
+///
+/// # Errors
+/// [`JournalError::TooLarge`] when the payload is above the bound.
+pub fn frame(payload: &[u8]) -> Result<Vec<u8>, JournalError> {
+    let length = u32::try_from(payload.len())
+        .ok()
+        .filter(|length| *length <= JOURNAL_RECORD_BYTES)
+        .ok_or(JournalError::TooLarge { bytes: payload.len() })?;
+    let mut frame = Vec::with_capacity(payload.len().saturating_add(FRAME_BYTES));
+    frame.extend_from_slice(&length.to_le_bytes());
+    frame.extend_from_slice(&checksum(payload));
+    frame.extend_from_slice(payload);
+    Ok(frame)
+}
+
+/// Reads records from the start of what follows the header; gives them, the length of what was good in bytes, and how
+/// it ended.
+#[must_use]
+pub fn read_records(body: &[u8]) -> (Vec<Vec<u8>>, usize, Tail) {
     let mut records = Vec::new();
     let mut rest = body;
     loop {

@@ -1,6 +1,7 @@
 //! `cargo xtask`: set-up, demo, tests, benches and the checks of the tree. See `cargo xtask --help`.
 
 mod command;
+mod fuzz;
 mod paths;
 mod pg;
 mod regen;
@@ -31,6 +32,7 @@ Commands:
   test    check everything, as it is checked before a change is taken
   bench   measure the figures that are promised
   chaos   every fault with real processes, and what is left after it
+  fuzz    look for input that breaks a decoder, the configuration or a reader of answers
   setup   bring the tools into the cache (the other commands do it by themselves)
   tidy    check the rules of the repository
   sqlx    regenerate .sqlx and migrations/schema.sql after a change of the SQL
@@ -45,10 +47,19 @@ struct Command {
     run: fn(&Paths, Arguments) -> Result<()>,
 }
 
-const COMMANDS: [Command; 8] = [
+const COMMANDS: [Command; 9] = [
     Command { name: "demo", help: run::DEMO_HELP, run: |paths, args| run::demo(paths, &passed_on(args)) },
     Command { name: "bench", help: run::BENCH_HELP, run: |paths, args| run::bench(paths, &passed_on(args)) },
     Command { name: "chaos", help: run::CHAOS_HELP, run: |paths, args| run::chaos(paths, &passed_on(args)) },
+    Command {
+        name: "fuzz",
+        help: fuzz::HELP,
+        run: |paths, mut args| {
+            let options = fuzz::Options::parse(&mut args)?;
+            end(args)?;
+            fuzz::command(paths, &options)
+        },
+    },
     Command {
         name: "test",
         help: test::HELP,
@@ -97,7 +108,7 @@ const COMMANDS: [Command; 8] = [
 ];
 
 fn main() -> ExitCode {
-    match run(std::env::args_os().skip(1).collect()) {
+    match fuzz::wrap_compiler().and_then(|()| run(std::env::args_os().skip(1).collect())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("\nerror: {error}");

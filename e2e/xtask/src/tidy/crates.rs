@@ -38,7 +38,7 @@ impl Layer {
             "orchestrator/core" => Self::Core,
             "orchestrator/release" => Self::Release,
             "orchestrator" => Self::Service,
-            "e2e" => Self::Whole,
+            "e2e" | "e2e/fuzz" => Self::Whole,
             "e2e/xtask" => Self::Tool,
             other => match other.strip_prefix("adapters/") {
                 Some(family) if !family.contains('/') => Self::Family,
