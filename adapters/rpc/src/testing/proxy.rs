@@ -264,7 +264,7 @@ pub(super) async fn write_response(
 
 /// Sends a body of so many bytes without ever holding it.
 async fn flood(writer: &mut (impl AsyncWriteExt + Unpin), bytes: usize, announced: bool) -> io::Result<()> {
-    const CHUNK: [u8; 64 << 10] = [b' '; 64 << 10];
+    static CHUNK: [u8; 64 << 10] = [b' '; 64 << 10];
     let how = if announced { format!("content-length: {bytes}") } else { "connection: close".to_owned() };
     let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n{how}\r\n\r\n");
     writer.write_all(head.as_bytes()).await?;

@@ -79,6 +79,7 @@ static COMPILED: LazyLock<Compiled> = LazyLock::new(|| {
         contracts: vec![contract],
         targets: Vec::new(),
         signer: None,
+        carrier: None,
         fees: FeeSchedule::default(),
         submission: Submission::Public,
     };
