@@ -1,6 +1,7 @@
 //! Figures with their floors: what is measured, and what the same machine needs for the bare minimum of it in the same
 //! run. A ratio travels between machines; a time does not.
 
+pub mod catchup;
 pub mod engine;
 pub mod latency;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use clap::Parser;
-use e2e::bench::{Figure, engine, latency, percentile};
+use e2e::bench::{Figure, catchup, engine, latency, percentile};
 use e2e::scenario::data_dir;
 use eyre::Result;
 
@@ -37,6 +37,10 @@ async fn main() -> Result<()> {
     let (p50, p99, floor) = measured.p50_p99_floor();
     figures.insert("head_to_bytes_p50", Figure::at_most(p50, "ms", floor, 5.0));
     figures.insert("head_to_bytes_p99", Figure::at_most(p99, "ms", percentile(&measured.floor, 0.99), 20.0));
+    let caught =
+        catchup::measure(catchup::BLOCKS, |mined| eprintln!("{mined} blocks to catch up with")).await?;
+    let share = 0.9 * caught.bare;
+    figures.insert("catch_up", Figure::at_least(caught.observed, "blocks/s", caught.bare, share));
     if args.profile {
         profile(&measured);
     }
