@@ -117,6 +117,17 @@ impl Books {
         rows.iter().map(|row| Ok(row.try_get("view")?)).collect()
     }
 
+    /// From now on nobody can write an attempt; reading goes on. Ends with this connection.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn hold_attempts(&mut self) -> Result<()> {
+        for statement in ["BEGIN", "LOCK TABLE attempts IN EXCLUSIVE MODE"] {
+            sqlx::query(statement).execute(&mut self.connection).await?;
+        }
+        Ok(())
+    }
+
     /// A number, by a query that gives one.
     ///
     /// # Errors

@@ -13,6 +13,17 @@ pub fn signal(pid: u32, signal: Signal) {
     }
 }
 
+/// Sends a signal to a process and to everything that it started, the process itself first.
+///
+/// A server whose children were told first would start new ones.
+pub fn signal_family(pid: u32, how: Signal) {
+    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    signal(pid, how);
+    for child in children.split_whitespace().filter_map(|child| child.parse().ok()) {
+        signal(child, how);
+    }
+}
+
 /// Whether a process with this id is there.
 #[must_use]
 pub fn alive(pid: u32) -> bool {
@@ -61,6 +72,19 @@ impl Process {
     /// True when it ended by itself.
     pub fn ended(&mut self) -> bool {
         self.child.as_mut().is_none_or(|child| !matches!(child.try_wait(), Ok(None)))
+    }
+
+    /// Waits until it ends, and gives its exit code; none when a signal ended it.
+    ///
+    /// # Errors
+    /// When it does not end within `patience`.
+    pub async fn ends(&mut self, patience: Duration) -> Result<Option<i32>> {
+        let Some(child) = self.child.as_mut() else { return Ok(None) };
+        let status = tokio::time::timeout(patience, child.wait())
+            .await
+            .wrap_err_with(|| format!("{} does not end within {patience:?}", self.name))??;
+        self.child = None;
+        Ok(status.code())
     }
 
     /// `kill -9`, and waits until it is gone.

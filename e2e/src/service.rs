@@ -150,6 +150,14 @@ impl Service {
         self.healthy(Duration::from_secs(60)).await
     }
 
+    /// Waits until it ends by itself or by a signal, and gives its exit code; none when a signal ended it.
+    ///
+    /// # Errors
+    /// When it does not end within `patience`.
+    pub async fn ended(&mut self, patience: Duration) -> Result<Option<i32>> {
+        self.process.ends(patience).await
+    }
+
     /// Asks it to end and waits.
     ///
     /// # Errors
@@ -217,8 +225,9 @@ fn spawn(config: &Path, log: &Path, told: &Told, env: &[(String, String)]) -> Re
     Ok(process)
 }
 
-/// The first line of the server's own file, if that process is alive.
-fn find_postgres(data: &Path) -> Option<u32> {
+/// Process id of the private database in a data folder: the first line of the server's own file, if that is alive.
+#[must_use]
+pub fn find_postgres(data: &Path) -> Option<u32> {
     let text = std::fs::read_to_string(crate::books::find(data)?).ok()?;
     let pid = text.lines().next()?.trim().parse().ok()?;
     alive(pid).then_some(pid)

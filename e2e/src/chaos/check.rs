@@ -163,6 +163,22 @@ pub async fn took_effect_once(trial: &Trial) -> Result<()> {
     Ok(())
 }
 
+/// Waits until the service's own record says that every action is in effect, of the one incident that there is.
+///
+/// # Errors
+/// When the trips on chain name more than one incident, or that does not come in time.
+pub async fn one_settled_incident(trial: &Trial) -> Result<()> {
+    let mut incidents = BTreeSet::new();
+    for side in trial.world.sides() {
+        incidents.extend(trial.trips(side).await?.iter().map(|trip| trip.incident));
+    }
+    ensure!(incidents.len() == 1, "one attack, one incident, not {incidents:?}");
+    for incident in incidents {
+        trial.settled(incident).await?;
+    }
+    Ok(())
+}
+
 /// A transaction as the first endpoint received it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Arrival {

@@ -18,6 +18,10 @@ use futures::future::BoxFuture;
 use serde::Serialize;
 
 mod baseline;
+mod kill;
+mod postgres;
+mod signals;
+mod trap;
 
 /// Both chains of the play have a gate.
 pub const GATES: usize = 2;
@@ -111,6 +115,9 @@ impl Outcome {
         if self.attempts_unrecorded > 0 {
             broken.push(format!("{} attempts were not on record before they left", self.attempts_unrecorded));
         }
+        if self.closed.iter().any(|closed| closed.blocks_after < 0) {
+            broken.push("a gate was closed before anything was false".to_owned());
+        }
         if self.closed.len() > self.to_close {
             broken.push(format!("{} gates closed without a reason", self.closed.len() - self.to_close));
         }
@@ -136,7 +143,7 @@ impl Outcome {
 /// Every case, in the order in which they run.
 #[must_use]
 pub fn cases() -> Vec<Case> {
-    [baseline::CASES].concat()
+    [baseline::CASES, kill::CASES, postgres::CASES, signals::CASES].concat()
 }
 
 /// A case by its name.
@@ -173,6 +180,7 @@ mod tests {
             Outcome { observations_lost: 1, ..good.clone() },
             Outcome { attempts_unrecorded: 1, ..good.clone() },
             Outcome { closed: vec![closed(1)], ..good.clone() },
+            Outcome { closed: vec![closed(1), closed(-1)], ..good.clone() },
             Outcome { to_close: 0, ..good.clone() },
             Outcome { replay_equal: false, ..good.clone() },
         ];
