@@ -45,13 +45,8 @@ impl Books {
     /// # Errors
     /// When none runs there.
     pub async fn open(data: &Path) -> Result<Self> {
-        let file = find(data).ok_or_else(|| eyre!("no database runs in {}", data.display()))?;
-        let text = std::fs::read_to_string(&file)?;
-        // The server writes its socket's folder into the fifth line.
-        let socket = text.lines().nth(4).filter(|line| !line.is_empty());
-        let socket = socket.ok_or_else(|| eyre!("{} names no socket", file.display()))?;
         let options = PgConnectOptions::new_without_pgpass()
-            .socket(socket)
+            .socket(socket(data)?)
             .port(5432)
             .username("portcullis")
             .database("portcullis")
@@ -128,6 +123,18 @@ impl Books {
         Ok(())
     }
 
+    /// Ends every connection that waits for a lock: its statement, which would go through as soon as the lock is free,
+    /// never happened.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn end_waiting(&mut self) -> Result<()> {
+        let query =
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+        sqlx::query(query).execute(&mut self.connection).await?;
+        Ok(())
+    }
+
     /// A number, by a query that gives one.
     ///
     /// # Errors
@@ -140,6 +147,18 @@ impl Books {
 fn hash(row: &sqlx::postgres::PgRow, column: &str) -> Result<B256> {
     let bytes: Vec<u8> = row.try_get(column)?;
     B256::try_from(bytes.as_slice()).wrap_err_with(|| format!("{column} is no hash"))
+}
+
+/// Folder of the socket of the server that runs in a data folder.
+///
+/// # Errors
+/// When none runs there.
+pub fn socket(data: &Path) -> Result<String> {
+    let file = find(data).ok_or_else(|| eyre!("no database runs in {}", data.display()))?;
+    let text = std::fs::read_to_string(&file)?;
+    // The server writes its socket's folder into the fifth line.
+    let socket = text.lines().nth(4).filter(|line| !line.is_empty());
+    socket.map(str::to_owned).ok_or_else(|| eyre!("{} names no socket", file.display()))
 }
 
 /// The file that a running server keeps, somewhere below a data folder.

@@ -19,6 +19,8 @@ use crate::timeline::{Told, get_json};
 
 /// The bridge's name in the configuration; its key in the guards is the hash of it.
 pub const BRIDGE: &str = "nomad-demo";
+/// Data folder of the first service in that of the world; the private database lies in it.
+pub const MAIN_FOLDER: &str = "data";
 /// How long a polite end may take: the database writes its last checkpoint.
 const STOP_PATIENCE: Duration = Duration::from_secs(15);
 
@@ -35,11 +37,26 @@ pub struct Tuning {
     pub mode: &'static str,
     /// Variables of the service's environment.
     pub env: Vec<(String, String)>,
+    /// Name of its log among those of the same group.
+    pub replica: &'static str,
+    /// Its data folder in that of the world. A service in another folder than the first needs a DATABASE_URL.
+    pub folder: &'static str,
+    /// What starts it: program and arguments that go before the service's own; none where it starts by itself.
+    pub wrapper: Vec<String>,
 }
 
 impl Default for Tuning {
     fn default() -> Self {
-        Self { halt_secs: 6 * 3_600, hold_secs: 900, silence_ms: 4_000, mode: "halt", env: Vec::new() }
+        Self {
+            halt_secs: 6 * 3_600,
+            hold_secs: 900,
+            silence_ms: 4_000,
+            mode: "halt",
+            env: Vec::new(),
+            replica: "main",
+            folder: MAIN_FOLDER,
+            wrapper: Vec::new(),
+        }
     }
 }
 
@@ -54,7 +71,7 @@ pub struct Service {
     data: PathBuf,
     log: PathBuf,
     api: String,
-    env: Vec<(String, String)>,
+    tuning: Tuning,
 }
 
 impl Service {
@@ -63,16 +80,24 @@ impl Service {
     /// # Errors
     /// When it ends, or does not get healthy; the error holds its last words.
     pub async fn start(world: &World, tuning: &Tuning) -> Result<Self> {
-        let port = free_port()?;
-        let config = write_config(world, tuning, port)?;
-        let data = world.dir.join("data");
-        let log = world.dir.join("service.log");
-        let told = Told::default();
-        let process = spawn(&config, &log, &told, &tuning.env)?;
-        let api = format!("http://127.0.0.1:{port}");
-        let mut service = Self { process, told, config, data, log, api, env: tuning.env.clone() };
+        let mut service = Self::begin(world, tuning)?;
         service.healthy(Duration::from_secs(60)).await?;
         Ok(service)
+    }
+
+    /// As [`Service::start`], without waiting for anything.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn begin(world: &World, tuning: &Tuning) -> Result<Self> {
+        let port = free_port()?;
+        let config = write_config(world, tuning, port)?;
+        let data = world.dir.join(tuning.folder);
+        let log = world.dir.join(format!("{}.service.log", tuning.folder));
+        let told = Told::default();
+        let process = spawn(&config, &log, &told, tuning)?;
+        let api = format!("http://127.0.0.1:{port}");
+        Ok(Self { process, told, config, data, log, api, tuning: tuning.clone() })
     }
 
     /// Where its API is.
@@ -114,6 +139,42 @@ impl Service {
         }
     }
 
+    /// What its group is doing, in the words of its health; none while it does not answer.
+    pub async fn phase(&self) -> Option<String> {
+        // A service that is not well says so with another status, and why all the same.
+        let client = crate::tools::http_client().ok()?;
+        let answer = client.get(format!("{}/healthz", self.api)).timeout(Duration::from_secs(5)).send().await;
+        let health: Value = answer.ok()?.json().await.ok()?;
+        Some(health.pointer("/groups/0/phase")?.as_str()?.to_owned())
+    }
+
+    /// Waits until its group does something.
+    ///
+    /// # Errors
+    /// When that does not come within `patience`.
+    pub async fn until_phase(&self, wanted: &str, patience: Duration) -> Result<()> {
+        let deadline = Instant::now() + patience;
+        loop {
+            let phase = self.phase().await;
+            if phase.as_deref() == Some(wanted) {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                bail!("{phase:?} and not {wanted} after {patience:?}:\n{}", self.told.tail(30));
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// How others reach its private database.
+    ///
+    /// # Errors
+    /// When it has none that runs.
+    pub fn database_url(&self) -> Result<String> {
+        let socket = crate::books::socket(&self.data)?;
+        Ok(format!("postgres://portcullis@localhost/portcullis?host={}", socket.replace('/', "%2F")))
+    }
+
     /// Reads from its API.
     ///
     /// # Errors
@@ -146,7 +207,7 @@ impl Service {
     /// # Errors
     /// As [`Service::start`].
     pub async fn restart(&mut self) -> Result<()> {
-        self.process = spawn(&self.config, &self.log, &self.told, &self.env)?;
+        self.process = spawn(&self.config, &self.log, &self.told, &self.tuning)?;
         self.healthy(Duration::from_secs(60)).await
     }
 
@@ -179,7 +240,7 @@ impl Service {
     pub async fn cli(&self, args: &[&str]) -> Result<(i32, String)> {
         let mut command = Command::new(crate::tools::portcullis()?);
         command.args(args).arg("--config").arg(&self.config).kill_on_drop(true).stdin(Stdio::null());
-        environment(&mut command, &self.env);
+        environment(&mut command, &self.tuning.env);
         let output = tokio::time::timeout(Duration::from_secs(60), command.output())
             .await
             .wrap_err_with(|| format!("portcullis {} takes too long", args.join(" ")))??;
@@ -210,15 +271,23 @@ fn environment(command: &mut Command, env: &[(String, String)]) {
     command.env_remove("DATABASE_URL").env_remove("RUST_LOG").envs(env.iter().cloned());
 }
 
-fn spawn(config: &Path, log: &Path, told: &Told, env: &[(String, String)]) -> Result<Process> {
-    let mut command = Command::new(crate::tools::portcullis()?);
+fn spawn(config: &Path, log: &Path, told: &Told, tuning: &Tuning) -> Result<Process> {
+    let portcullis = crate::tools::portcullis()?;
+    let mut command = match tuning.wrapper.split_first() {
+        Some((program, args)) => {
+            let mut command = Command::new(program);
+            command.args(args).arg(portcullis);
+            command
+        }
+        None => Command::new(portcullis),
+    };
     command
-        .args(["run", "--log-format", "json", "--config"])
+        .args(["run", "--log-format", "json", "--replica", tuning.replica, "--config"])
         .arg(config)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped());
-    environment(&mut command, env);
+    environment(&mut command, &tuning.env);
     let mut process = Process::spawn("portcullis", &mut command, STOP_PATIENCE)?;
     let output = process.child().and_then(|child| child.stderr.take());
     told.listen(output.ok_or_else(|| eyre!("the service has no output"))?, log)?;
@@ -256,12 +325,14 @@ pub fn write_config(world: &World, tuning: &Tuning, port: u16) -> Result<PathBuf
          [[playbook]]\nid = \"halt\"\nclass = \"halt\"\nexpiry_secs = {}\n\
          needs = {{ quorum = 2, inclusion = \"merkle_proved\", execution = \"proved\" }}\n\n\
          [signers.default]\nkeystore = \"tripper.json\"\npassword_file = \"tripper.json.password\"\n\n\
-         [store]\ndata_dir = \"data\"\n\n[api]\nlisten = \"127.0.0.1:{port}\"\n",
+         [store]\ndata_dir = \"{}\"\n\n[api]\nlisten = \"127.0.0.1:{port}\"\n",
         factor.window(86_400),
         factor.window(tuning.hold_secs),
         factor.window(tuning.halt_secs),
+        tuning.folder,
     )?;
-    let path = world.dir.join("portcullis.toml");
+    let name = if tuning.folder == MAIN_FOLDER { String::new() } else { format!("-{}", tuning.folder) };
+    let path = world.dir.join(format!("portcullis{name}.toml"));
     std::fs::write(&path, out).wrap_err_with(|| format!("cannot write {}", path.display()))?;
     Ok(path)
 }

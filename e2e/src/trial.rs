@@ -1,6 +1,7 @@
 //! A short play with a service, for tests: the first minute of the attack, and whatever a test does to it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use alloy::primitives::{Address, B256, U256, keccak256};
@@ -37,9 +38,16 @@ impl Trial {
     /// # Errors
     /// When a tool is missing or something does not start.
     pub async fn start(seed: u64, tuning: Tuning) -> Result<Self> {
+        Self::start_in(None, seed, tuning).await
+    }
+
+    /// As [`Trial::start`]; the world lives in a folder that somebody chose.
+    ///
+    /// # Errors
+    /// As [`Trial::start`].
+    pub async fn start_in(dir: Option<PathBuf>, seed: u64, tuning: Tuning) -> Result<Self> {
         let script = scenario::compact::load(&scenario::compact_path(), 60)?.until(60);
-        let world =
-            World::build(Setup { scenario: script, factor: Factor::new(60.0), seed, dir: None }).await?;
+        let world = World::build(Setup { scenario: script, factor: Factor::new(60.0), seed, dir }).await?;
         let service = Service::start(&world, &tuning).await?;
         Ok(Self { service, world })
     }
@@ -110,12 +118,12 @@ impl Trial {
             .collect()
     }
 
-    /// The service's database.
+    /// The database, which runs beside the first service of the world whoever uses it.
     ///
     /// # Errors
     /// When it does not answer.
     pub async fn books(&self) -> Result<Books> {
-        Books::open(self.service.data()).await
+        Books::open(&self.world.dir.join(crate::service::MAIN_FOLDER)).await
     }
 
     /// The incident in the service's own words, once every action of it is effective.

@@ -1,18 +1,15 @@
-//! Endpoints that lie, a chain that changes its mind, a database that dies: containment goes on, and says what it saw.
+//! Endpoints that lie, a chain that changes its mind: containment goes on, and says what it saw.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use alloy::primitives::B256;
-use e2e::process::{alive, signal};
 use e2e::proxy::{Lie, Mode};
 use e2e::scenario::{Actor, Domain};
 use e2e::service::Tuning;
 use e2e::trial::{PATIENCE, Trial};
-use rustix::process::Signal;
 use serde_json::{Value, json};
 
 /// Waits until the service wrote down that an operator contradicts the others or falls silent.
@@ -152,36 +149,4 @@ async fn incident_where(trial: &Trial, wanted: impl Fn(&Value) -> bool) -> Value
         assert!(Instant::now() < deadline, "not there: {page}\n{}", trial.service.told.tail(30));
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_database_that_dies_at_the_decision_stops_nothing_and_is_reconciled() {
-    let trial = Trial::start(35, Tuning::default()).await.unwrap();
-    let play = trial.world.play();
-    trial.first_false_release().await.unwrap();
-    let postgres = trial.service.postgres().expect("the service runs its own database");
-    signal(postgres, Signal::KILL);
-    trial.both_closed().await.unwrap();
-    play.finish().await.unwrap();
-    let deadline = Instant::now() + PATIENCE;
-    while trial.service.postgres().is_none_or(|pid| pid == postgres || !alive(pid)) {
-        assert!(Instant::now() < deadline, "the database does not come back");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    let submitted = trial.submitted();
-    loop {
-        let rows: BTreeSet<B256> = match trial.books().await {
-            Ok(mut books) => books.attempts().await.unwrap_or_default().into_iter().collect(),
-            Err(_not_yet) => BTreeSet::new(),
-        };
-        if !submitted.is_empty() && submitted.is_subset(&rows) {
-            break;
-        }
-        assert!(Instant::now() < deadline, "rows that are missing: {:?}", submitted.difference(&rows));
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    trial.nothing_lost().await.unwrap();
-    let incident = trial.trips(&trial.world.ethereum).await.unwrap()[0].incident;
-    trial.settled(incident).await.unwrap();
-    assert!(e2e::demo::facts::replay(&trial.service, incident).await.unwrap());
 }

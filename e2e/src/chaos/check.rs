@@ -214,7 +214,7 @@ pub async fn unrecorded(trial: &Trial, same_clock: bool) -> Result<Vec<String>> 
         Ok(mut books) => books.signed().await.unwrap_or_default(),
         Err(_down) => Vec::new(),
     };
-    let journals = journals(trial.service.data())?;
+    let journals = journals(&trial.world.dir)?;
     Ok(compare(&arrivals, &rows, &journals, same_clock))
 }
 
@@ -263,12 +263,14 @@ async fn settled_unrecorded(trial: &Trial, same_clock: bool) -> Result<Vec<Strin
     }
 }
 
-/// Contents of the journals in a data folder.
-fn journals(data: &Path) -> Result<Vec<Vec<u8>>> {
-    let Ok(folder) = std::fs::read_dir(data.join("journal")) else { return Ok(Vec::new()) };
+/// Contents of the journals in all data folders of a world.
+fn journals(dir: &Path) -> Result<Vec<Vec<u8>>> {
     let mut out = Vec::new();
-    for entry in folder {
-        out.push(std::fs::read(entry?.path())?);
+    for data in std::fs::read_dir(dir)? {
+        let Ok(folder) = std::fs::read_dir(data?.path().join("journal")) else { continue };
+        for entry in folder {
+            out.push(std::fs::read(entry?.path())?);
+        }
     }
     Ok(out)
 }

@@ -76,7 +76,7 @@ pub(super) const CASES: &[Case] = &[
         fault: "the service is killed after landing, before the effect is proven",
         injected: "SIGKILL at the first receipt of a trip",
         quick: true,
-        run: |seed| killed(seed, Moment::Answered("eth_getTransactionReceipt"), some_left).boxed(),
+        run: |seed| killed(seed, Moment::Answered("eth_getTransactionReceipt"), some_landed).boxed(),
     },
     Case {
         name: "kill-recover",
@@ -142,6 +142,18 @@ fn some_left(trial: &Trial) -> futures::future::BoxFuture<'_, Result<()>> {
     .boxed()
 }
 
+fn some_landed(trial: &Trial) -> futures::future::BoxFuture<'_, Result<()>> {
+    async move {
+        let mut trips = 0;
+        for side in trial.world.sides() {
+            trips += trial.trips(side).await?.len();
+        }
+        ensure!(trips > 0, "no trip had taken effect before the kill:\n{}", trial.service.told.tail(30));
+        Ok(())
+    }
+    .boxed()
+}
+
 fn no_node_told(trial: &Trial) -> futures::future::BoxFuture<'_, Result<()>> {
     async move {
         let arrivals = check::arrivals(trial);
@@ -171,12 +183,12 @@ async fn before_row(seed: u64) -> Result<Outcome> {
         let play = scene.play();
         let at = trap.sprung().await?;
         scene.trial.service.kill().await?;
+        books.end_waiting().await?;
         drop(books);
         if !check::arrivals(&scene.trial).is_empty() {
             on_record(&scene.trial).await?;
             continue;
         }
-        // The statement that waited for the lock ends with nobody to commit it.
         nothing_left(&scene.trial).await?;
         Trap::clear(&scene.trial.world);
         let back = revive(&mut scene, at).await?;

@@ -18,8 +18,12 @@ use futures::future::BoxFuture;
 use serde::Serialize;
 
 mod baseline;
+mod clock;
+mod disk;
 mod kill;
 mod postgres;
+mod replica;
+mod schedules;
 mod signals;
 mod trap;
 
@@ -143,7 +147,17 @@ impl Outcome {
 /// Every case, in the order in which they run.
 #[must_use]
 pub fn cases() -> Vec<Case> {
-    [baseline::CASES, kill::CASES, postgres::CASES, signals::CASES].concat()
+    [
+        baseline::CASES,
+        kill::CASES,
+        postgres::CASES,
+        replica::CASES,
+        signals::CASES,
+        clock::CASES,
+        disk::CASES,
+        schedules::CASES,
+    ]
+    .concat()
 }
 
 /// A case by its name.

@@ -1,5 +1,6 @@
 //! A trial with somebody who looks on: what every block held, and when the first false release came.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -38,6 +39,14 @@ impl Scene {
     /// As [`Trial::start`].
     pub async fn start(seed: u64, tuning: Tuning) -> Result<Self> {
         Ok(Self::of(Trial::start(seed, tuning).await?))
+    }
+
+    /// As [`Scene::start`], in a folder that somebody chose.
+    ///
+    /// # Errors
+    /// As [`Trial::start`].
+    pub async fn start_in(dir: &Path, seed: u64, tuning: Tuning) -> Result<Self> {
+        Ok(Self::of(Trial::start_in(Some(dir.to_path_buf()), seed, tuning).await?))
     }
 
     /// Looks on at a trial from now on. Call it before the play begins.

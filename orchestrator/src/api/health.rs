@@ -214,7 +214,11 @@ pub fn assess(expected: &Expected, snapshot: &Snapshot, now_ms: u64) -> Health {
     let chains = chains(expected, snapshot, now_ms);
     let named = snapshot.groups.iter();
     let groups: Vec<Group> = named.map(|(name, status)| group(name.to_string(), status, now_ms)).collect();
-    chains.iter().for_each(|chain| chain_reasons(chain, &mut reasons));
+    // A spare replica observes nothing until it leads: that chains are silent there says nothing of them.
+    let spare = !groups.is_empty() && groups.iter().all(|group| group.phase == "standby");
+    if !spare {
+        chains.iter().for_each(|chain| chain_reasons(chain, &mut reasons));
+    }
     groups.iter().for_each(|group| group_reasons(group, &mut reasons));
     if groups.is_empty() {
         reasons.push("starting: no group is worked on yet".to_owned());
@@ -312,6 +316,18 @@ mod tests {
         assert!(reasons(|_, group| group.phase = Phase::Standby).is_empty());
         let dark = [("beta".to_owned(), FaultKind::Dark)];
         assert!(reasons(|chain, _| chain.faults.extend(dark)).is_empty());
+    }
+
+    #[test]
+    fn a_spare_replica_that_has_observed_nothing_is_well() {
+        let mut snapshot = well();
+        snapshot.chains.clear();
+        snapshot.groups.values_mut().for_each(|group| group.phase = Phase::Standby);
+        assert!(assess(&expected(), &snapshot, NOW_MS).ok);
+        snapshot
+            .groups
+            .insert("h".parse().unwrap(), GroupStatus { phase: Phase::Running, ..GroupStatus::default() });
+        assert!(!assess(&expected(), &snapshot, NOW_MS).ok, "one group is worked on here");
     }
 
     #[test]
