@@ -33,6 +33,8 @@ pub struct Tuning {
     pub hold_secs: u64,
     /// A silent endpoint is dark after so long, milliseconds.
     pub silence_ms: u64,
+    /// What happened longer ago is history, and nothing is closed for it, recorded seconds.
+    pub quiet_secs: u64,
     /// How far automation may go.
     pub mode: &'static str,
     /// Variables of the service's environment.
@@ -51,6 +53,7 @@ impl Default for Tuning {
             halt_secs: 6 * 3_600,
             hold_secs: 900,
             silence_ms: 4_000,
+            quiet_secs: 86_400,
             mode: "halt",
             env: Vec::new(),
             replica: "main",
@@ -326,7 +329,7 @@ pub fn write_config(world: &World, tuning: &Tuning, port: u16) -> Result<PathBuf
          needs = {{ quorum = 2, inclusion = \"merkle_proved\", execution = \"proved\" }}\n\n\
          [signers.default]\nkeystore = \"tripper.json\"\npassword_file = \"tripper.json.password\"\n\n\
          [store]\ndata_dir = \"{}\"\n\n[api]\nlisten = \"127.0.0.1:{port}\"\n",
-        factor.window(86_400),
+        factor.window(tuning.quiet_secs),
         factor.window(tuning.hold_secs),
         factor.window(tuning.halt_secs),
         tuning.folder,

@@ -22,6 +22,9 @@ use crate::service::{Service, Tuning};
 /// How long containment may take on a busy machine before a test gives up.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Divides all times of a trial.
+pub const FACTOR: f64 = 60.0;
+
 /// A world with a service that watches it.
 #[derive(Debug)]
 pub struct Trial {
@@ -47,7 +50,7 @@ impl Trial {
     /// As [`Trial::start`].
     pub async fn start_in(dir: Option<PathBuf>, seed: u64, tuning: Tuning) -> Result<Self> {
         let script = scenario::compact::load(&scenario::compact_path(), 60)?.until(60);
-        let world = World::build(Setup { scenario: script, factor: Factor::new(60.0), seed, dir }).await?;
+        let world = World::build(Setup { scenario: script, factor: Factor::new(FACTOR), seed, dir }).await?;
         let service = Service::start(&world, &tuning).await?;
         Ok(Self { service, world })
     }

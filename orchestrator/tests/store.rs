@@ -26,7 +26,7 @@ use portcullis_adapter::{Attempt, Class, Cursor};
 use portcullis_core::log::{chain_head, encode_effects, encode_input};
 use portcullis_core::{Body, ENGINE_VERSION, Effects, Engine, Input};
 use portcullis_verifier::{ActionId, B256, BlockRef};
-use sqlx::Row;
+use sqlx::{Connection, PgConnection, Row};
 use support::world::{config, home};
 use support::{Database, log_name};
 
@@ -305,4 +305,30 @@ async fn a_pid_that_belongs_to_something_else_does_not_keep_the_server_down() {
     let cluster = portcullis::store::cluster::Cluster::start(&place).await.unwrap();
     database.cluster = Some(cluster);
     assert!(Store::connect(database.cluster().connect_options()).await.unwrap().ping().await.is_ok());
+}
+
+#[tokio::test]
+async fn what_is_left_of_a_killed_server_only_delays_the_next() {
+    let mut database = Database::start().await;
+    let place = database.folder.path().join("pg");
+    let options = database.cluster().connect_options();
+    let mut busy = PgConnection::connect_with(&options).await.unwrap();
+    // A backend in the midst of work does not notice that its server is gone, and holds its memory.
+    let work = tokio::spawn(async move {
+        sqlx::query("SELECT count(*) FROM generate_series(1, 40000000)").execute(&mut busy).await
+    });
+    let mut other = PgConnection::connect_with(&options).await.unwrap();
+    let at_work = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%generate_series%' AND state = 'active' \
+                   AND pid <> pg_backend_pid()";
+    while sqlx::query_scalar::<_, i64>(at_work).fetch_one(&mut other).await.unwrap() == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let pid = support::postmaster_pid(&database.data()).unwrap();
+    database.cluster.take().unwrap().abandon();
+    let _sent = std::process::Command::new("kill").args(["-KILL", &pid]).status();
+    let cluster = portcullis::store::cluster::Cluster::start(&place).await.unwrap();
+    assert!(!cluster.taken_over());
+    database.cluster = Some(cluster);
+    assert!(Store::connect(database.cluster().connect_options()).await.unwrap().ping().await.is_ok());
+    assert!(work.await.unwrap().is_err(), "the old backend answered nobody");
 }

@@ -8,7 +8,7 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use portcullis_verifier::keccak256;
 use sqlx::Connection;
@@ -22,6 +22,8 @@ const READY: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(50);
 /// Pause before a server that ended is started again.
 const RESTART: Duration = Duration::from_millis(500);
+/// For so long a server that ends while it starts is started again; after that it has a reason that stays.
+const RETRIED: Duration = Duration::from_secs(5);
 /// Longest path of a socket's folder, bytes: the kernel takes 108 for the whole path.
 const SOCKET_FOLDER_BYTES: usize = 85;
 const DATABASE: &str = "portcullis";
@@ -123,8 +125,10 @@ impl Cluster {
         } else {
             Some(launch(&place)?)
         };
-        let taken_over = child.is_none();
         wait_until_ready(&place, &mut child).await?;
+        // Ours ended and one answers: somebody else started it at the same moment.
+        let child = child.and_then(|mut ours| matches!(ours.try_wait(), Ok(None)).then_some(ours));
+        let taken_over = child.is_none();
         make_database(&place).await?;
         let stop = CancellationToken::new();
         let keeper = tokio::spawn(keep(place.clone(), child, stop.clone()));
@@ -293,24 +297,32 @@ fn forget_stale_pid(place: &Place) {
     }
 }
 
+/// Waits until the server answers. One that ends at once is started again for a while: what is left of a server that
+/// was killed a moment ago may still hold its memory or its lock.
 async fn wait_until_ready(place: &Place, child: &mut Option<Child>) -> Result<(), ClusterError> {
+    let not_ready = |source| ClusterError::NotReady { log: place.log.clone(), source };
+    let since = Instant::now();
     let polls = async {
         loop {
             let error = match place.answers().await {
-                Ok(connection) => return connection.close().await,
+                Ok(connection) => return connection.close().await.map_err(not_ready),
                 Err(error) => error,
             };
-            if let Some(process) = child.as_mut()
-                && matches!(process.try_wait(), Ok(Some(_)))
-            {
-                return Err(error);
+            // One that was taken over and is gone now was about to end.
+            let ended = child.as_mut().is_none_or(|process| matches!(process.try_wait(), Ok(Some(_))));
+            if ended && since.elapsed() > RETRIED {
+                return Err(not_ready(error));
+            }
+            if ended {
+                tracing::warn!(log = %place.log.display(), "the private Postgres ended as it started; trying again");
+                tokio::time::sleep(RESTART).await;
+                *child = Some(launch(place)?);
             }
             tokio::time::sleep(POLL).await;
         }
     };
-    let late = || sqlx::Error::Io(io::ErrorKind::TimedOut.into());
-    let answer = tokio::time::timeout(READY, polls).await.unwrap_or_else(|_elapsed| Err(late()));
-    answer.map_err(|source| ClusterError::NotReady { log: place.log.clone(), source })
+    let late = |_elapsed| Err(not_ready(sqlx::Error::Io(io::ErrorKind::TimedOut.into())));
+    tokio::time::timeout(READY, polls).await.unwrap_or_else(late)
 }
 
 async fn make_database(place: &Place) -> Result<(), ClusterError> {
