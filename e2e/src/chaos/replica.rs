@@ -24,7 +24,7 @@ pub(super) const CASES: &[Case] = &[
     Case {
         name: "replica-takes-over",
         fault: "the leader is killed before the attack; a second replica waits",
-        injected: "SIGKILL two seconds before the release; one name, one lease",
+        injected: "SIGKILL as live traffic begins; one name, one lease",
         quick: true,
         run: |seed| takes_over(seed, None).boxed(),
     },
@@ -73,6 +73,8 @@ async fn takes_over(seed: u64, moment: Option<Moment>) -> Result<Outcome> {
         play = scene.play();
     }
     let killed = Instant::now();
+    // On a machine that is too busy to renew a lease in time, the second may lead already.
+    let before = other.phase().await.as_deref() == Some("running");
     other.until_phase("running", PATIENCE).await?;
     let took = killed.elapsed();
     scene.trial.service.kill().await?;
@@ -83,6 +85,9 @@ async fn takes_over(seed: u64, moment: Option<Moment>) -> Result<Outcome> {
     std::mem::swap(&mut scene.trial.service, &mut other);
     let outcome = finish(&scene, play).await;
     scene.trial.service.stop().await?;
+    if before {
+        return Ok(outcome?.noting("the second had taken over before the kill"));
+    }
     ensure!(took <= TAKEOVER, "took over after {} ms", took.as_millis());
     Ok(outcome?.noting(format!("took over after {} ms", took.as_millis())))
 }

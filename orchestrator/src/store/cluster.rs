@@ -23,7 +23,7 @@ const POLL: Duration = Duration::from_millis(50);
 /// Pause before a server that ended is started again.
 const RESTART: Duration = Duration::from_millis(500);
 /// For so long a server that ends while it starts is started again; after that it has a reason that stays.
-const RETRIED: Duration = Duration::from_secs(5);
+const RETRIED: Duration = Duration::from_secs(10);
 /// Longest path of a socket's folder, bytes: the kernel takes 108 for the whole path.
 const SOCKET_FOLDER_BYTES: usize = 85;
 const DATABASE: &str = "portcullis";
@@ -283,17 +283,19 @@ fn launch(place: &Place) -> Result<Child, ClusterError> {
     server.spawn().map_err(|source| fail("cannot start", &place.programs.join("postgres"), source))
 }
 
-/// A server that was killed leaves its pid behind. When that number now belongs to something else, Postgres would
-/// refuse to start for ever.
+/// A server that was killed leaves its pid behind, in its data and beside its socket. When that number now belongs to
+/// something else, or to a process that nobody has buried yet, Postgres would refuse to start.
 fn forget_stale_pid(place: &Place) {
-    let file = place.data.join("postmaster.pid");
-    let Ok(text) = fs::read_to_string(&file) else { return };
-    let Some(pid) = text.lines().next().and_then(|line| line.trim().parse::<u32>().ok()) else { return };
-    let command_line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    let is_server = command_line.windows(8).any(|part| part == b"postgres");
-    if !is_server {
-        // Should it fail, the server says so in its log and the start fails with that.
-        let _removed = fs::remove_file(&file);
+    for file in [place.data.join("postmaster.pid"), place.socket.join(".s.PGSQL.5432.lock")] {
+        let Ok(text) = fs::read_to_string(&file) else { continue };
+        let Some(pid) = text.lines().next().and_then(|line| line.trim().parse::<u32>().ok()) else {
+            continue;
+        };
+        let command_line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        if !command_line.windows(8).any(|part| part == b"postgres") {
+            // Should it fail, the server says so in its log and the start fails with that.
+            let _removed = fs::remove_file(&file);
+        }
     }
 }
 
