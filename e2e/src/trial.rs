@@ -217,10 +217,16 @@ impl Attack {
     #[must_use]
     pub fn of(world: &World) -> Self {
         let false_ones = world.scenario.live.iter().filter(|transfer| transfer.actor != Actor::Honest);
+        Self::on(world.ethereum.deployed.bridge, false_ones.map(|transfer| transfer.message_id))
+    }
+
+    /// An attack on a bridge that releases for these messages.
+    #[must_use]
+    pub fn on(bridge: Address, messages: impl IntoIterator<Item = u64>) -> Self {
         Self {
-            bridge: world.ethereum.deployed.bridge,
+            bridge,
             released: keccak256(b"Released(uint32,uint256,address,address,uint256)"),
-            ids: false_ones.map(|transfer| B256::from(U256::from(transfer.message_id))).collect(),
+            ids: messages.into_iter().map(|id| B256::from(U256::from(id))).collect(),
         }
     }
 

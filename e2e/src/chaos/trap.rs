@@ -159,3 +159,21 @@ fn shows(attack: &Attack, result: &Value) -> bool {
     };
     is(result) || result.as_array().is_some_and(|list| list.iter().any(is))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy::primitives::{Address, U256, keccak256};
+    use serde_json::json;
+
+    #[test]
+    fn a_false_release_is_seen_alone_in_a_push_and_among_others_in_an_answer() {
+        let released = keccak256(b"Released(uint32,uint256,address,address,uint256)");
+        let attack = Attack::on(Address::ZERO, [7]);
+        let log = |id: u64| json!({"topics": [released, B256::ZERO, B256::from(U256::from(id))]});
+        assert!(shows(&attack, &log(7)));
+        assert!(!shows(&attack, &log(8)), "an honest release");
+        assert!(shows(&attack, &json!([log(8), log(7)])));
+        assert!(!shows(&attack, &json!({"number": "0x7"})), "a head");
+    }
+}
