@@ -114,7 +114,8 @@ impl Trap {
             }
             Moment::Swallowed(wanted) if method == wanted => {
                 trap.spring_once_shown();
-                !trap.sprung.load(Ordering::SeqCst)
+                // Not `sprung`: the blow may still be under way in another endpoint's task.
+                !trap.shown.load(Ordering::SeqCst)
             }
             _ => true,
         })
