@@ -24,6 +24,19 @@ pub fn signal_family(pid: u32, how: Signal) {
     }
 }
 
+/// Resolves when somebody presses Ctrl-C or politely asks this process to end.
+///
+/// # Errors
+/// When signals cannot be listened for.
+pub async fn interrupted() -> Result<()> {
+    let mut term = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        pressed = tokio::signal::ctrl_c() => pressed?,
+        _ = term.recv() => {}
+    }
+    Ok(())
+}
+
 /// Whether a process with this id is there.
 #[must_use]
 pub fn alive(pid: u32) -> bool {

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use e2e::chaos::{Case, runner};
+use e2e::process::interrupted;
 use eyre::{Result, eyre};
 
 /// Faults with real processes: an attack, a fault in the midst of it, and a look at what is left.
@@ -44,7 +45,7 @@ async fn main() -> Result<ExitCode> {
     // Whatever is dropped on the way out ends its own processes.
     tokio::select! {
         code = play(&cases, &args) => Ok(code),
-        stopped = tokio::signal::ctrl_c() => {
+        stopped = interrupted() => {
             stopped?;
             eprintln!("interrupted: ending what was started");
             Ok(ExitCode::from(130))

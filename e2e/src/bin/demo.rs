@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use e2e::demo::{self, Options};
+use e2e::process::interrupted;
 use e2e::screen::{Screen, Tone};
 use eyre::Result;
 
@@ -63,16 +64,6 @@ async fn main() -> Result<ExitCode> {
             Ok(ExitCode::from(130))
         }
     }
-}
-
-/// Ctrl-C, or a polite request to end.
-async fn interrupted() -> Result<()> {
-    let mut term = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    tokio::select! {
-        pressed = tokio::signal::ctrl_c() => pressed?,
-        _ = term.recv() => {}
-    }
-    Ok(())
 }
 
 async fn play(options: Options, args: &Args, screen: &mut Screen) -> Result<ExitCode> {
