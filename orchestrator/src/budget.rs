@@ -156,6 +156,10 @@ pub const DRILL_POLL: Duration = Duration::from_secs(5);
 /// raised and not landed, the account is stuck rather than cheap.
 pub const CARRY_BUMP: u16 = 2;
 
+/// Shortest time between two looks at an effect that is final: a reorganisation deeper than that is rare, and a gate stays
+/// closed for hours.
+pub const VIGIL_PACE: Duration = Duration::from_secs(1);
+
 /// How often a forbidden action looks whether its kill switch is still set.
 pub const KILL_SWITCH_POLL: Duration = Duration::from_secs(1);
 

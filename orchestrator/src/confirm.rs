@@ -2,7 +2,8 @@
 //!
 //! Landing is what the quorum reports and only tells when to look; the effect, proven under a header of the chain,
 //! is what counts. A gate that somebody else closed as tightly is closed. An effect is watched until its block is
-//! final, because a reorganisation can take it away again.
+//! final, because a reorganisation can take it away again, and at a slower pace until its time has run out, because one
+//! can be deeper than what counted as final.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -55,6 +56,17 @@ pub enum Watch {
     Replaced,
     /// Nothing landed within the pace of the fee schedule.
     NotLanded,
+}
+
+/// How the watch over an effect ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// It is final, or its time has run out.
+    Held,
+    /// It is proven to be gone, and has to be brought about again.
+    Lost,
+    /// People released the gate after it was closed; they have the last word.
+    Released,
 }
 
 /// Confirms actions.
@@ -175,19 +187,18 @@ impl Confirm {
         Some(judged.verdict)
     }
 
-    /// Watches an effect until it is final; false when it is proven to be gone.
+    /// Watches an effect until it is final.
     ///
-    /// Not knowing is neither: it looks again at the next head.
-    pub async fn keep(&self, action: &Action, attempts: &[Attempt]) -> bool {
+    /// Not knowing is neither final nor lost: it looks again at the next head.
+    pub async fn keep(&self, action: &Action, attempts: &[Attempt]) -> Kept {
         let chain = action.chain;
         let mut follow = self.heads.follow(chain);
         // Height whose finality makes the effect final: where it was first proven, or where an attempt stands now.
         let mut height: Option<u64> = None;
         loop {
             let head = self.heads.get(chain);
-            // Once its time has run out there is nothing left to lose.
-            if head.is_some_and(|head| head.time >= action.until && head.height >= action.until_height) {
-                return true;
+            if self.has_run_out(action) {
+                return Kept::Held;
             }
             let looked = self.look(action).await;
             if let Some((block, claim, judged)) = looked {
@@ -195,10 +206,7 @@ impl Confirm {
                     Verdict::Proven(_) => {
                         height.get_or_insert(block.height);
                     }
-                    Verdict::Refuted(..) => {
-                        self.judge.record(&claim, Some(action.incident), &judged);
-                        return false;
-                    }
+                    Verdict::Refuted(..) => return self.gone(action, &claim, &judged).await,
                     Verdict::Undecided(_) => {}
                 }
             }
@@ -208,10 +216,44 @@ impl Confirm {
                 // A reorganisation may have moved it up, into a block that is not final yet.
                 match self.places(attempts).await.included {
                     Some(seen) if seen.block.height > head.final_height => height = Some(seen.block.height),
-                    _ => return true,
+                    _ => return Kept::Held,
                 }
             }
             tokio::join!(follow.next(budget::WARM_EVERY), tokio::time::sleep(budget::LANDING_PACE));
+        }
+    }
+
+    /// Watches an effect that is final until its time has run out.
+    ///
+    /// SECURITY: finality is what the configuration says of a chain. Where a reorganisation goes deeper, the pause is gone
+    /// and the attack may not be.
+    pub async fn vigil(&self, action: &Action) -> Kept {
+        let mut follow = self.heads.follow(action.chain);
+        while !self.has_run_out(action) {
+            if let Some((_, claim, judged)) = self.look(action).await
+                && matches!(judged.verdict, Verdict::Refuted(..))
+            {
+                return self.gone(action, &claim, &judged).await;
+            }
+            tokio::join!(follow.next(budget::WARM_EVERY), tokio::time::sleep(budget::VIGIL_PACE));
+        }
+        Kept::Held
+    }
+
+    /// Once its time has run out, on the chain's own clock *and* height, there is nothing left to lose.
+    pub fn has_run_out(&self, action: &Action) -> bool {
+        let head = self.heads.get(action.chain);
+        head.is_some_and(|head| head.time >= action.until && head.height >= action.until_height)
+    }
+
+    /// Why a gate is not as tight as it was: people released it, or the chain lost the pause. A gate that does not tell
+    /// counts as lost, because what people released ignores another trip.
+    async fn gone(&self, action: &Action, claim: &Claim, judged: &Judged) -> Kept {
+        self.judge.record(claim, Some(action.incident), judged);
+        let Some(contain) = self.signer.container(action.chain) else { return Kept::Lost };
+        match contain.gate(action.target, action.scope).await {
+            Ok(report) if report.generation > action.generation => Kept::Released,
+            _ => Kept::Lost,
         }
     }
 

@@ -109,6 +109,10 @@ fn say(name: &str, before: Option<&GateReport>, now: &GateReport) -> Option<Stri
     if now.generation > before.generation {
         return Some(format!("{name} was released by people; it is {} now", level(now.level)));
     }
+    // On one chain a closure only grows; it shrinks when the block with the trip is gone.
+    if now.until < before.until && now.level < before.level {
+        return Some(format!("the chain went back, and {name} is {} again", level(now.level)));
+    }
     if now.level < before.level {
         return Some(format!("{name} opened by itself from {} to {}", level(before.level), level(now.level)));
     }
@@ -148,6 +152,8 @@ mod tests {
         let released = say("g", Some(&closed), &report(Level::Open, 0, 1)).unwrap();
         assert!(expired.contains("by itself"), "{expired}");
         assert!(released.contains("by people"), "{released}");
+        let undone = say("g", Some(&closed), &report(Level::Open, 0, 0)).unwrap();
+        assert!(undone.contains("went back"), "{undone}");
         assert_eq!(say("g", None, &report(Level::Open, 0, 0)), None);
         assert!(say("g", None, &closed).is_some());
     }

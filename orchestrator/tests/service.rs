@@ -107,6 +107,57 @@ async fn a_reorganisation_that_removes_the_pause_is_contained_again() {
     assert_replays(&database.store).await;
 }
 
+/// An attack that is contained, with effects that are final on both chains.
+async fn contained(database: &Database, world: &World) -> Service {
+    let service = start(world, database);
+    service.running().await;
+    world.steal(2, 2_000_000);
+    mine_until(world, "both gates close", || world.is_closed(home()) && world.is_closed(away())).await;
+    both_effective(&database.store, world, incident(&database.store).await).await;
+    let status = &service.status;
+    mine_until(world, "both effects are final", || status.snapshot().groups[&slug("g")].actions_open == 0)
+        .await;
+    service
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pause_that_was_final_and_is_gone_is_contained_again() {
+    let database = Database::start().await;
+    let world = World::new();
+    let service = contained(&database, &world).await;
+    let depth = world.height(away()) - 2;
+    world.reorg(away(), usize::try_from(depth).unwrap());
+    assert!(!world.is_closed(away()), "still there after a reorganisation of {depth} blocks");
+    mine_until(&world, "the other gate closes again", || world.is_closed(away())).await;
+    both_effective(&database.store, &world, incident(&database.store).await).await;
+    assert_rows_cover_bytes(&database.store, &world).await;
+    service.end().await;
+    assert_replays(&database.store).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gate_that_people_released_is_not_closed_again() {
+    let database = Database::start().await;
+    let world = World::new();
+    let service = contained(&database, &world).await;
+    let sent = world.received().len();
+    let id = incident(&database.store).await;
+    world.release(away());
+    until("it is told that people have the last word", || async {
+        world.mine_both();
+        let lines = database.store.timeline(Some(id), 0, 1_000).await.unwrap();
+        lines.iter().any(|line| line.detail.contains("people released the gate"))
+    })
+    .await;
+    for _ in 0..5 {
+        world.mine_both();
+    }
+    service.end().await;
+    assert!(world.is_closed(home()) && !world.is_closed(away()));
+    assert_eq!(world.received().len(), sent, "nothing was sent against a release");
+    assert_replays(&database.store).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kill_switch_holds_one_chain_back_until_it_is_lifted() {
     let database = Database::start().await;

@@ -4,7 +4,8 @@
 //! decision and attempts durable and dispatches; the [`Lane`] starts one [`task::ActionTask`] per action, all at once, on all
 //! chains. A task broadcasts to every endpoint, raises the fee when nothing lands, signs anew when a nonce was taken,
 //! sends again what a reorganisation removed, and ends only when the effect is proven and final, when the action's time has
-//! run out, or when a person says stop. Nothing here undoes anything.
+//! run out, or when a person says stop. From then on a vigil looks at the effect for as long as it is meant to last: should
+//! a reorganisation deeper than finality remove it, the action is taken up again. Nothing here undoes anything.
 
 pub mod purse;
 pub mod task;
@@ -20,11 +21,11 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::confirm::Confirm;
+use crate::confirm::{Confirm, Kept};
 use crate::killswitch::{Forbidden, KillSwitches};
 use crate::persist::{Dispatch, Durable, describe};
 use crate::service::ChainWiring;
-use crate::telemetry::{Background, Heads, Status};
+use crate::telemetry::{Background, Heads, Note, Status, Verb};
 use purse::Purse;
 use task::ActionTask;
 
@@ -139,44 +140,101 @@ pub struct Lane {
     pub stops: mpsc::Receiver<(ActionId, String)>,
 }
 
+/// What is under way.
+#[derive(Default)]
+struct UnderWay {
+    /// Actions that are not proven and final yet.
+    tasks: JoinSet<(ActionId, Option<Dispatch>)>,
+    /// Those, and how a person ends them.
+    running: BTreeMap<ActionId, CancellationToken>,
+    /// Effects that are final, until their time has run out.
+    vigils: JoinSet<(Dispatch, Kept)>,
+    /// Those, and how they end early.
+    watched: BTreeMap<ActionId, CancellationToken>,
+}
+
+impl UnderWay {
+    /// Takes an action up; `lost` when its effect was final and is gone.
+    fn start(&mut self, shared: &Shared, dispatch: Dispatch, lost: bool) {
+        let id = dispatch.action.id;
+        // Asked again while it is under way, it is the same action.
+        if self.running.contains_key(&id) {
+            return;
+        }
+        if let Some(vigil) = self.watched.remove(&id) {
+            vigil.cancel();
+        }
+        let person = CancellationToken::new();
+        self.running.insert(id, person.clone());
+        let task = ActionTask::new(shared.clone(), dispatch, person);
+        self.tasks.spawn(async move { (id, if lost { task.resume().await } else { task.run().await }) });
+    }
+
+    /// Looks after an effect that is final.
+    fn watch(&mut self, confirm: &Confirm, dispatch: Dispatch) {
+        let (confirm, ended) = (confirm.clone(), CancellationToken::new());
+        self.watched.insert(dispatch.action.id, ended.clone());
+        self.vigils.spawn(async move {
+            let kept = tokio::select! {
+                kept = confirm.vigil(&dispatch.action) => kept,
+                () = ended.cancelled() => Kept::Held,
+            };
+            (dispatch, kept)
+        });
+    }
+
+    /// A person ends an action, or the watch over what it did.
+    fn stop(&mut self, action: ActionId, why: &str) {
+        if let Some(person) = self.running.get(&action).or_else(|| self.watched.get(&action)) {
+            tracing::warn!(%action, why, "a person stopped an action");
+            person.cancel();
+        }
+    }
+}
+
 impl Lane {
     /// Runs until told to stop. Tasks end with it; the next start takes their actions up again.
     pub async fn run(mut self, stop: CancellationToken) {
-        let mut tasks = JoinSet::new();
-        let mut running: BTreeMap<ActionId, CancellationToken> = BTreeMap::new();
+        let mut under_way = UnderWay::default();
         loop {
             let group = self.shared.background.log().group;
-            self.shared.status.group(group, |status| status.actions_open = running.len());
+            self.shared.status.group(group, |status| status.actions_open = under_way.running.len());
             tokio::select! {
                 () = stop.cancelled() => return,
-                Some(dispatch) = self.dispatches.recv() => {
-                    let id = dispatch.action.id;
-                    // Asked again while it is under way, it is the same action.
-                    if running.contains_key(&id) {
-                        continue;
-                    }
-                    let person = CancellationToken::new();
-                    running.insert(id, person.clone());
-                    let task = ActionTask::new(self.shared.clone(), dispatch, person);
-                    tasks.spawn(async move { (id, task.run().await) });
-                }
-                Some((action, why)) = self.stops.recv() => {
-                    if let Some(person) = running.get(&action) {
-                        tracing::warn!(%action, why, "a person stopped an action");
-                        person.cancel();
-                    }
-                }
-                Some(ended) = tasks.join_next() => {
-                    match ended {
-                        Ok((id, ())) => drop(running.remove(&id)),
-                        Err(error) => {
-                            // A bug ended it. The group is started again, and takes the action up from the log.
-                            tracing::error!(code = "PC-0241", %error, "a containment task ended by itself");
-                            return;
+                Some(dispatch) = self.dispatches.recv() => under_way.start(&self.shared, dispatch, false),
+                Some((action, why)) = self.stops.recv() => under_way.stop(action, &why),
+                Some(ended) = under_way.tasks.join_next() => match ended {
+                    Ok((id, effective)) => {
+                        under_way.running.remove(&id);
+                        if let Some(dispatch) = effective {
+                            under_way.watch(&self.shared.confirm, dispatch);
                         }
                     }
-                }
+                    Err(error) => return broke_down(&error),
+                },
+                Some(ended) = under_way.vigils.join_next() => match ended {
+                    Ok((dispatch, kept)) => self.after_vigil(&mut under_way, dispatch, kept),
+                    Err(error) => return broke_down(&error),
+                },
             }
         }
     }
+
+    fn after_vigil(&self, under_way: &mut UnderWay, dispatch: Dispatch, kept: Kept) {
+        let action = &dispatch.action;
+        match kept {
+            Kept::Held => {}
+            Kept::Lost => return under_way.start(&self.shared, dispatch, true),
+            Kept::Released => {
+                let note = Note::new(Verb::Recover, task::RELEASED.to_owned()).incident(action.incident);
+                self.shared.background.note(note.chain(action.chain).action(action.id));
+            }
+        }
+        under_way.watched.remove(&action.id);
+    }
+}
+
+/// A bug ended a task. The group is started again, and takes its actions up from the log.
+fn broke_down(error: &tokio::task::JoinError) {
+    tracing::error!(code = "PC-0241", %error, "a containment task ended by itself");
 }

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Shared, Signing};
 use crate::budget;
-use crate::confirm::{Seen, Watch};
+use crate::confirm::{Kept, Seen, Watch};
 use crate::persist::{Dispatch, describe};
 use crate::store::BackgroundRow;
 use crate::store::people::AttemptRow;
@@ -42,12 +42,24 @@ pub struct ActionTask {
     person: CancellationToken,
 }
 
+/// What is told when people opened what an action had closed.
+pub(super) const RELEASED: &str = "people released the gate; this action does not close it again";
+
 /// What to do after a step.
 enum Then {
     /// Go on with what is signed, or sign when nothing is.
     Again,
-    /// Nothing more is to be done.
-    Done,
+    /// Nothing more is to be done now.
+    Done(End),
+}
+
+/// How an action ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// Its effect is proven and final.
+    Effective,
+    /// Its time ran out, or people said stop, in whichever way.
+    Over,
 }
 
 impl ActionTask {
@@ -77,26 +89,52 @@ impl ActionTask {
         }
     }
 
-    /// Runs until nothing more is to be done.
-    pub async fn run(mut self) {
+    /// Runs until nothing more is to be done; gives the action back when its effect is proven and final.
+    pub async fn run(mut self) -> Option<Dispatch> {
         let person = self.person.clone();
-        let stopped = tokio::select! {
-            () = self.drive() => false,
-            () = person.cancelled() => true,
+        let end = tokio::select! {
+            end = self.drive() => Some(end),
+            () = person.cancelled() => None,
         };
-        if stopped {
-            self.report(Outcome::Stopped { detail: "a person said stop".to_owned() }).await;
+        match end {
+            Some(End::Effective) => Some(self.give_back()),
+            Some(End::Over) => None,
+            None => {
+                self.report(Outcome::Stopped { detail: "a person said stop".to_owned() }).await;
+                None
+            }
         }
     }
 
-    async fn drive(&mut self) {
-        if self.effective && self.keep_watch().await {
-            return;
+    /// As [`ActionTask::run`], for an action whose effect was final and is gone all the same.
+    pub async fn resume(mut self) -> Option<Dispatch> {
+        self.lost().await;
+        self.effective = false;
+        self.run().await
+    }
+
+    fn give_back(self) -> Dispatch {
+        Dispatch {
+            action: self.action,
+            playbook: self.playbook,
+            record: self.record,
+            seen: None,
+            attempts: self.attempts,
+            effective: true,
+            cleared: false,
+        }
+    }
+
+    async fn drive(&mut self) -> End {
+        if self.effective
+            && let Then::Done(end) = self.keep_watch().await
+        {
+            return end;
         }
         loop {
             if self.is_over() {
                 self.expire();
-                return;
+                return End::Over;
             }
             // What was signed a moment ago was signed under the switches: asking again would only cost time.
             if !std::mem::take(&mut self.cleared) && !self.allowed().await {
@@ -117,18 +155,15 @@ impl ActionTask {
             } else {
                 continue;
             };
-            if matches!(self.learn(known).await, Then::Done) {
-                return;
+            if let Then::Done(end) = self.learn(known).await {
+                return end;
             }
         }
     }
 
-    /// True once the gate would ignore the action: its time has run out on the chain's own clock *and* height.
+    /// True once the gate would ignore the action.
     fn is_over(&self) -> bool {
-        self.shared
-            .heads
-            .get(self.action.chain)
-            .is_some_and(|head| head.time >= self.action.until && head.height >= self.action.until_height)
+        self.shared.confirm.has_run_out(&self.action)
     }
 
     /// Waits while a kill switch forbids the action; false when it had to wait.
@@ -304,7 +339,7 @@ impl ActionTask {
                 self.note(Verb::Confirm, "the gate is proven to be as tight as asked".to_owned());
                 self.report(Outcome::Effective { verdict }).await;
                 self.pause = budget::RETRY.0;
-                if self.keep_watch().await { Then::Done } else { Then::Again }
+                self.keep_watch().await
             }
             Watch::Reverted { seen, why } => {
                 self.put_attempt(&seen.attempt, "reverted", why.clone(), None, None);
@@ -347,17 +382,28 @@ impl ActionTask {
         Then::Again
     }
 
-    /// Watches an effect until it is final; false when it was lost again and the action has to go on.
-    async fn keep_watch(&mut self) -> bool {
-        if self.shared.confirm.keep(&self.action, &self.attempts).await {
-            return true;
+    /// Watches an effect until it is final, or until it was lost again and the action has to go on.
+    async fn keep_watch(&mut self) -> Then {
+        match self.shared.confirm.keep(&self.action, &self.attempts).await {
+            Kept::Held => Then::Done(End::Effective),
+            Kept::Released => {
+                self.note(Verb::Recover, RELEASED.to_owned());
+                Then::Done(End::Over)
+            }
+            Kept::Lost => {
+                self.lost().await;
+                Then::Again
+            }
         }
+    }
+
+    /// The effect has left the chain.
+    async fn lost(&mut self) {
         self.note(Verb::Confirm, "the effect left the chain; containing again".to_owned());
         self.report(Outcome::Reorged).await;
         // The same bytes may land again; should their nonce be gone, they are signed anew.
         self.refresh().await;
         self.next = self.attempts.last().cloned().into_iter().collect();
-        false
     }
 
     async fn refresh(&self) {

@@ -72,6 +72,8 @@ struct ChainState {
     refuse: bool,
     /// The tripper's account cannot pay: its bytes are refused, others' are taken.
     drained: bool,
+    /// Height at which people released the gate; what closed it then is of an older generation.
+    released: Option<u64>,
 }
 
 type Hook = Arc<dyn Fn(&Attempt) + Send + Sync>;
@@ -198,6 +200,19 @@ impl World {
         self.with(|state| state.chains.get_mut(&chain).unwrap().drained = true);
     }
 
+    pub fn height(&self, chain: ChainId) -> u64 {
+        self.with(|state| state.chains[&chain].blocks.last().map_or(0, |block| block.height))
+    }
+
+    /// People open a gate.
+    pub fn release(&self, chain: ChainId) {
+        self.with(|state| {
+            let side = state.chains.get_mut(&chain).unwrap();
+            side.released = side.blocks.last().map(|block| block.height);
+        });
+        self.mine(chain, Vec::new());
+    }
+
     pub fn closed_until(&self, chain: ChainId) -> u64 {
         self.with(|state| until_at(&state.chains[&chain], word(SCOPE), u64::MAX))
     }
@@ -308,8 +323,15 @@ pub fn config() -> EngineConfig {
 }
 
 fn until_at(chain: &ChainState, scope: B256, height: u64) -> u64 {
-    let landed = chain.blocks.iter().filter(|b| b.height <= height).flat_map(|b| &b.attempts).map(Trip::of);
-    landed.filter(|trip| trip.scope == scope).map(|trip| trip.until).max().unwrap_or(0)
+    let trips = |from: u64, to: u64| {
+        let blocks = chain.blocks.iter().filter(move |b| b.height >= from && b.height <= to);
+        blocks.flat_map(|b| &b.attempts).map(Trip::of).filter(move |trip| trip.scope == scope)
+    };
+    let released = chain.released.filter(|at| *at < height);
+    let stale: BTreeSet<B256> =
+        released.into_iter().flat_map(|at| trips(0, at)).map(|trip| trip.action).collect();
+    let landed = trips(released.map_or(0, |at| at + 1), height);
+    landed.filter(|trip| !stale.contains(&trip.action)).map(|trip| trip.until).max().unwrap_or(0)
 }
 
 /// What an attempt's bytes say.

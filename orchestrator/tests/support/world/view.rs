@@ -263,7 +263,7 @@ impl Contain for View {
                 level,
                 until,
                 until_height: 0,
-                generation: 0,
+                generation: u32::from(side.released.is_some()),
             }
         }))
     }
