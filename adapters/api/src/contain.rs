@@ -85,10 +85,11 @@ pub trait Contain: Send + Sync {
     /// When no endpoint answers; what was known stays in use.
     async fn warm(&self) -> Result<(), AdapterError>;
 
-    /// Signs one candidate per distinct nonce that operators report, at step `bump` of the fee schedule.
+    /// Signs one candidate per distinct nonce that operators report, at step `bump` of the fee schedule, or at a later one
+    /// where the chain would not take less now; the attempts say at which.
     ///
     /// `record` is the head of the decision log and goes into the trip. Uses what [`Contain::warm`] left; asks
-    /// the chain only when nothing is known yet. For the same arguments and the same nonce the bytes are equal.
+    /// the chain only when nothing is known yet. For the same arguments, step and nonce the bytes are equal.
     ///
     /// # Errors
     /// When the signer refuses, or no nonce is known and none can be had.

@@ -137,7 +137,9 @@ impl EvmContainer {
         call: &Call<'_>,
         nonces: Vec<u64>,
     ) -> Result<Vec<Attempt>, AdapterError> {
-        let offer = fees::offer(&self.compiled.config.fees, call.action.value_at_risk_micro_usd, call.bump);
+        let (fees, at_risk) = (&self.compiled.config.fees, call.action.value_at_risk_micro_usd);
+        let step = fees::step(fees, at_risk, call.bump, self.network.base_fee_wei());
+        let offer = fees::offer(fees, at_risk, step);
         let mut attempts = Vec::with_capacity(nonces.len());
         for nonce in nonces {
             let transaction = TxEip1559 {
@@ -160,7 +162,7 @@ impl EvmContainer {
                 bytes: signed.encoded_2718(),
                 sender: padded(account.signer.address()),
                 nonce,
-                bump: call.bump,
+                bump: step,
                 fee: offer.fee_wei,
             });
         }

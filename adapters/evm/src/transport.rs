@@ -3,7 +3,10 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use alloy::{
@@ -41,6 +44,8 @@ pub(crate) struct Network {
     /// Where trips go.
     pub(crate) submit: Vec<Client>,
     pub(crate) faults: FaultLog,
+    /// Base fee of the newest block that was delivered, wei; zero before the first, and on chains without one.
+    base_fee_wei: AtomicU64,
 }
 
 impl Network {
@@ -74,7 +79,19 @@ impl Network {
             operators,
             submit,
             faults: FaultLog::default(),
+            base_fee_wei: AtomicU64::new(0),
         })
+    }
+
+    /// A block was delivered. SECURITY: only what the quorum agrees on comes here; one liar must not make trips dearer
+    /// than the account can pay.
+    pub(crate) fn delivered(&self, head: &Head) {
+        self.base_fee_wei.store(head.base_fee.unwrap_or(0), Ordering::Relaxed);
+    }
+
+    /// Base fee of the newest block that was delivered, wei; zero where none is known.
+    pub(crate) fn base_fee_wei(&self) -> u64 {
+        self.base_fee_wei.load(Ordering::Relaxed)
     }
 }
 

@@ -292,10 +292,14 @@ impl ActionTask {
                 .record(seen.elapsed().as_secs_f64());
         }
         let fee = self.next.last().map_or(0, |attempt| attempt.fee);
-        let text = format!(
-            "handed to {asked} endpoints, {accepted} took it (step {} of the fees, {fee})",
-            self.bump
-        );
+        // The family may have signed at a later step, because less would not have been taken.
+        let step = self.next.iter().map(|attempt| attempt.bump).max().unwrap_or(self.bump);
+        if accepted > 0 {
+            // What replaces it has to offer more.
+            self.bump = self.bump.max(step);
+        }
+        let text =
+            format!("handed to {asked} endpoints, {accepted} took it (step {step} of the fees, {fee})");
         let note = Note::new(Verb::Contain, text)
             .incident(self.action.incident)
             .chain(self.action.chain)

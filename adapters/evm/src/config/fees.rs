@@ -7,7 +7,8 @@ use serde::Deserialize;
 /// The offer of step `b` depends on the value at risk, on `b` and on nothing else, so that signing again gives
 /// the same bytes: the tip grows linearly with the value at risk from `tip_floor_wei` to `tip_ceiling_wei`, and
 /// tip and fee both grow by `bump_bps` with each step, up to `fee_cap_wei`. A high fee costs nothing by itself:
-/// EIP-1559 charges base fee plus tip, not the offer.
+/// EIP-1559 charges base fee plus tip, not the offer. Where the offer of a step would not pay twice the base fee of the
+/// newest block, the first step that does is signed instead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct FeeSchedule {

@@ -29,6 +29,20 @@ pub(crate) fn offer(schedule: &FeeSchedule, at_risk_micro_usd: u64, bump: u16) -
     Offer { fee_wei: fee, tip_wei: tip.min(fee) }
 }
 
+/// The first step from `bump` on whose fee still pays the base fee should that double, or the last one there is.
+///
+/// A base fee grows by an eighth per block at most (EIP-1559): doubled, it leaves six full blocks in which the bytes stay
+/// good. Nodes refuse what is below the base fee of their head, so that no number of attempts at a lower step would land.
+pub(crate) fn step(schedule: &FeeSchedule, at_risk_micro_usd: u64, bump: u16, base_fee_wei: u64) -> u16 {
+    let wanted = u128::from(base_fee_wei).saturating_mul(2);
+    let pays = |step: &u16| {
+        let offer = offer(schedule, at_risk_micro_usd, *step);
+        offer.fee_wei.saturating_sub(offer.tip_wei) >= wanted
+    };
+    let last = schedule.bumps.max(bump);
+    (bump..=last).find(pays).unwrap_or(last)
+}
+
 fn raised(wei: u128, bps: u32) -> u128 {
     let factor = u128::from(bps).saturating_add(10_000);
     // Rounded up, so that small numbers grow too.
@@ -46,6 +60,26 @@ mod tests {
         assert_eq!(offer(&schedule, u64::MAX, 0).tip_wei, schedule.tip_ceiling_wei);
         let half = offer(&schedule, schedule.full_value_micro_usd / 2, 0).tip_wei;
         assert_eq!(half, (schedule.tip_floor_wei + schedule.tip_ceiling_wei) / 2);
+    }
+
+    #[test]
+    fn a_base_fee_that_jumps_is_followed_at_once_and_never_below_the_step_asked_for() {
+        let schedule = FeeSchedule::default();
+        let gwei = |n: u64| n * 1_000_000_000;
+        assert_eq!(step(&schedule, 0, 0, 0), 0, "nothing is known");
+        assert_eq!(step(&schedule, 0, 0, gwei(30)), 0);
+        assert_eq!(step(&schedule, 0, 3, gwei(30)), 3);
+        let spike = step(&schedule, 0, 0, gwei(400));
+        let paid = |step| {
+            let offer = offer(&schedule, 0, step);
+            offer.fee_wei - offer.tip_wei
+        };
+        assert!(
+            paid(spike) >= u128::from(gwei(800)) && paid(spike - 1) < u128::from(gwei(800)),
+            "step {spike}"
+        );
+        assert_eq!(step(&schedule, 0, 0, u64::MAX), schedule.bumps, "the cap stays");
+        assert_eq!(step(&schedule, 0, u16::MAX, u64::MAX), u16::MAX);
     }
 
     #[test]

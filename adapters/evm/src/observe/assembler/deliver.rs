@@ -64,6 +64,7 @@ impl Assembler {
         self.health.lower(None, Trouble::DissentLogs);
         self.health.lower(None, Trouble::DissentHead);
         self.torn_since = None;
+        self.network.delivered(&newest);
         let seen_at = self.tree.seen(&newest.block.hash).unwrap_or_else(Instant::now);
         self.send_tip(seen_at, observations);
         let oldest = self.tree.window().front().map_or(0, |oldest| oldest.block.height);
@@ -261,6 +262,7 @@ impl Assembler {
                 self.send(seen_at, core::mem::take(&mut observations), block, time, done);
             }
         }
+        self.network.delivered(&range.to);
         let newest = Delivered { block: range.to.block, time: range.to.time, events: Vec::new() };
         // Ranges end below the reorg bound: nothing in them is meant to be undone.
         self.tree.restart(newest, false);
