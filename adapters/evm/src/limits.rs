@@ -70,14 +70,18 @@ pub const DISSENT_GRACE_MS: u64 = 3_000;
 pub const DISSENT_DEPTH_BLOCKS: u64 = 2;
 /// How long the logs of a block may stay without agreement before they are asked for again, milliseconds.
 pub const LOGS_RETRY_MS: u64 = 250;
+/// How long an operator may be behind the newest head without a word before it is asked for its own over HTTP, milliseconds:
+/// blocks reach honest nodes within this time, and a push socket may be half open for much longer before that is known.
+pub const NUDGE_AFTER_MS: u64 = 500;
 /// How often the assembler looks at its clocks (stall, lag, dissent), milliseconds.
 pub const TICK_MS: u64 = 100;
 /// Pause between questions for the `safe` and `finalized` tags, milliseconds; they move once an epoch.
 pub const FINALITY_POLL_MS: u64 = 2_000;
 /// First pause before a socket is opened again, milliseconds.
 pub const RECONNECT_MIN_MS: u64 = 100;
-/// Longest pause before a socket is opened again, milliseconds: a node that returns is seen soon.
-pub const RECONNECT_MAX_MS: u64 = 10_000;
+/// Longest pause before a socket is opened again, milliseconds: a node that returns is seen soon, because value may have
+/// left while all were dark.
+pub const RECONNECT_MAX_MS: u64 = 2_000;
 /// Longest text of a fault, bytes, as the vocabulary bounds it.
 pub const DETAIL_MAX_BYTES: usize = 512;
 

@@ -62,6 +62,8 @@ pub(super) struct Assembler {
     moved: Instant,
     /// When operators in trouble were last given a chance.
     probed: Instant,
+    /// Since when each operator is behind the newest head without a word, or when it was last asked about that.
+    behind_since: Vec<Option<Instant>>,
     /// Since when each operator's head contradicts or hangs.
     off_since: Vec<Option<Instant>>,
     /// Since when a quorum is ahead without a block that it agrees on.
@@ -96,6 +98,7 @@ impl Assembler {
             started: Instant::now(),
             moved: Instant::now(),
             probed: Instant::now(),
+            behind_since: vec![None; operators],
             off_since: vec![None; operators],
             torn_since: None,
             log_failures: vec![0; operators],
@@ -227,6 +230,9 @@ impl Assembler {
             self.ask_one(operator, block);
         }
         self.tree.point(operator, block);
+        if let Some(since) = self.behind_since.get_mut(operator) {
+            *since = None;
+        }
         self.lower(operator, Trouble::Dark);
         self.lower(operator, Trouble::GarbageHead);
     }

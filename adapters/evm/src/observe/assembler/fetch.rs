@@ -41,6 +41,19 @@ impl Assembler {
         });
     }
 
+    /// Asks an operator with a socket for its head over HTTP; who has none is polled anyway. Silence is left to the
+    /// socket's watcher, who knows what it means.
+    pub(super) fn ask_head(&self, operator: usize) {
+        let Some(endpoint) = self.network.operators.get(operator).filter(|o| o.ws.is_some()) else { return };
+        let (client, reports) = (endpoint.lanes.prove.clone(), self.reports.clone());
+        tokio::spawn(async move {
+            if let Ok(Some(head)) = head(&client, At::Latest).await {
+                let report = Report::Head { operator, head, at: Instant::now(), asked: false };
+                let _observer_gone = reports.send(report).await;
+            }
+        });
+    }
+
     /// Asks operators whose word about logs was bad for those of a block that is settled: who is slower than the
     /// quorum would else never be asked again, and never be cleared.
     pub(super) fn probe_logs(&mut self) {

@@ -14,6 +14,7 @@ impl Assembler {
         for operator in 0..self.network.operators.len() {
             self.look_at(operator, now);
         }
+        self.nudge(now);
         self.probe_logs();
         self.look_at_quorum();
         self.look_at_chain(now);
@@ -47,6 +48,24 @@ impl Assembler {
                 head.block.height, head.block.hash, tip.height, tip.hash
             );
             self.raise(operator, Trouble::DissentHead, &what);
+        }
+    }
+
+    /// Asks operators for their heads that fall behind without a word: a socket that is half open looks like a quiet chain
+    /// until its bound, and while too many are, nothing can be delivered. Who does not answer at all is left to its watcher.
+    fn nudge(&mut self, now: Instant) {
+        let patience = Duration::from_millis(limits::NUDGE_AFTER_MS);
+        let height = |at: usize| self.tree.head_of(at).map(|head| head.block.height);
+        let heights: Vec<Option<u64>> = (0..self.network.operators.len()).map(height).collect();
+        let newest = heights.iter().flatten().max().copied().unwrap_or(0);
+        for (operator, height) in heights.into_iter().enumerate() {
+            let behind = height.is_some_and(|height| height < newest);
+            let Some(since) = self.behind_since.get_mut(operator).filter(|_| behind) else { continue };
+            let waits_since = *since.get_or_insert(now);
+            if now.saturating_duration_since(waits_since) >= patience {
+                *since = Some(now);
+                self.ask_head(operator);
+            }
         }
     }
 
