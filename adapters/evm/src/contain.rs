@@ -197,6 +197,7 @@ impl EvmContainer {
             match latest {
                 Ok(latest) => {
                     heard = true;
+                    self.network.faults.over(name, FaultKind::Dark);
                     // Without a pending count nothing is known to be stuck.
                     let pending = pending.unwrap_or(latest).to::<u64>();
                     account.with_nonces(|nonces| nonces.report(name, latest.to(), pending));

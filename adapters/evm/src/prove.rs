@@ -140,6 +140,7 @@ impl EvmProver {
             }
         };
         let said = BlockRef { height: header.inner.number, hash: header.hash };
+        self.network.faults.over(operator.name, FaultKind::Dark);
         voices.attestations.push(Attestation { operator: operator.name, block: said });
         let agrees = said == block;
         if agrees && voices.header.is_none() {
@@ -161,7 +162,7 @@ impl EvmProver {
         QuorumSystem.verify(claim, evidence, &Trust { operators, quorum, now: u64::MAX })
     }
 
-    /// Names operators that report another block than the quorum, and those that agree again.
+    /// Names operators that report another block than the quorum.
     fn name_dissenters(&self, block: BlockRef, attestations: &[Attestation]) {
         let agreeing = attestations.iter().filter(|voice| voice.block == block).count();
         if agreeing < self.network.quorum || agreeing.saturating_mul(2) <= attestations.len() {

@@ -122,8 +122,21 @@ impl FaultLog {
 
     /// An operator's answer was right.
     pub(crate) fn good(&self, operator: OperatorId) {
+        self.lift(operator, |_| true);
+    }
+
+    /// One kind of fault is over: who answers is not dark any more, whatever else may be wrong with the answers.
+    pub(crate) fn over(&self, operator: OperatorId, kind: FaultKind) {
+        self.lift(operator, |bad| bad == kind);
+    }
+
+    fn lift(&self, operator: OperatorId, which: impl Fn(FaultKind) -> bool) {
         let mut state = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.bad.remove(&operator).is_some() && state.queue.len() < limits::FAULTS_QUEUE {
+        if !state.bad.get(&operator).is_some_and(|bad| which(*bad)) {
+            return;
+        }
+        state.bad.remove(&operator);
+        if state.queue.len() < limits::FAULTS_QUEUE {
             let detail = "it answers as it should again".to_owned();
             state.queue.push_back(EndpointFault {
                 operator: Some(operator),

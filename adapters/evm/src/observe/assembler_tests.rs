@@ -19,6 +19,7 @@ const CONTRACT: Address = Address::repeat_byte(0x11);
 struct Rig {
     reports: mpsc::Sender<Report>,
     batches: mpsc::Receiver<Batch>,
+    network: Arc<Network>,
     stop: CancellationToken,
 }
 
@@ -68,9 +69,10 @@ fn rig(quorum: u16) -> Rig {
     let (feed, batches) = mpsc::channel(64);
     let stop = CancellationToken::new();
     let window = VecDeque::from([Delivered { block: block(0, 10), time: 120, events: Vec::new() }]);
+    let network = Arc::clone(&evm.network);
     let assembler = Assembler::new(evm.compiled, evm.network, (window, true), reports.clone(), stop.clone());
     tokio::spawn(assembler.run(inbox, feed));
-    Rig { reports, batches, stop }
+    Rig { reports, batches, network, stop }
 }
 
 fn block(branch: u8, height: u64) -> BlockRef {
@@ -286,6 +288,24 @@ async fn a_laggard_and_a_dark_operator_are_told_by_name() {
     let what = "gone too".to_owned();
     rig.reports.send(Report::Trouble { operator: 0, kind: FaultKind::Dark, what }).await.unwrap();
     rig.fault(None, FaultKind::Dark).await;
+}
+
+#[tokio::test]
+async fn an_operator_has_recovered_when_feed_and_lanes_are_both_content() {
+    let mut rig = rig(2);
+    let name = OperatorId::new("cleo").unwrap();
+    rig.network.faults.bad(name, FaultKind::Dark, "no nonce");
+    rig.fault(Some("cleo"), FaultKind::Dark).await;
+    let what = "half open".to_owned();
+    rig.reports.send(Report::Trouble { operator: 2, kind: FaultKind::Dark, what }).await.unwrap();
+    rig.fault(Some("cleo"), FaultKind::Dark).await;
+    // The lane is content first: it is dark to the feed.
+    rig.network.faults.over(name, FaultKind::DissentHead);
+    assert!(!rig.network.faults.is_good(name), "that was not its fault");
+    rig.network.faults.over(name, FaultKind::Dark);
+    assert!(rig.stays().await, "told too early");
+    rig.head(2, head(0, 11, block(0, 10), false)).await;
+    rig.fault(Some("cleo"), FaultKind::Recovered).await;
 }
 
 #[tokio::test]

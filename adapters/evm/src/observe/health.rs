@@ -82,6 +82,11 @@ impl Health {
         self.active.get(&operator).is_some_and(|active| active.contains(&trouble))
     }
 
+    /// Whether anything is wrong with an operator.
+    pub(crate) fn troubled(&self, operator: OperatorId) -> bool {
+        self.active.contains_key(&Some(operator))
+    }
+
     /// What has to be told since the last call.
     pub(crate) fn drain(&mut self) -> Vec<EndpointFault> {
         core::mem::take(&mut self.told)

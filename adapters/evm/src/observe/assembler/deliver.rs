@@ -164,6 +164,14 @@ impl Assembler {
     pub(super) fn tell_faults(&mut self) {
         let mut faults = self.health.drain();
         faults.extend(self.network.faults.drain());
+        // An operator has recovered when both the feed and the other lanes have nothing against it: each of them knows
+        // only its own, and the last one to be content tells.
+        faults.retain(|told| match (told.kind, told.operator) {
+            (FaultKind::Recovered, Some(name)) => {
+                !self.health.troubled(name) && self.network.faults.is_good(name)
+            }
+            _ => true,
+        });
         if faults.is_empty() {
             return;
         }

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use portcullis_verifier::FaultKind;
+
 use super::Assembler;
 use crate::{limits, observe::health::Trouble};
 
@@ -38,6 +40,10 @@ impl Assembler {
         if !off {
             *since = None;
             self.lower(operator, Trouble::DissentHead);
+            if let Some(name) = self.name(operator) {
+                // The proving lane sees a fork at the tip too, and asks nobody when it is over.
+                self.network.faults.over(name, FaultKind::DissentHead);
+            }
             return;
         }
         let lasted = now.saturating_duration_since(*since.get_or_insert(now));
