@@ -20,8 +20,13 @@ use serde::Serialize;
 mod baseline;
 mod clock;
 mod disk;
+mod feeds;
+mod flood;
 mod kill;
+mod lane;
+mod lies;
 mod postgres;
+mod reorg;
 mod replica;
 mod schedules;
 mod signals;
@@ -155,6 +160,11 @@ pub fn cases() -> Vec<Case> {
         signals::CASES,
         clock::CASES,
         disk::CASES,
+        lies::CASES,
+        feeds::CASES,
+        reorg::CASES,
+        lane::CASES,
+        flood::CASES,
         schedules::CASES,
     ]
     .concat()

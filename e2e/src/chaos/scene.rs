@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use eyre::{Result, bail};
+use eyre::{Result, bail, ensure};
 use tokio::task::JoinHandle;
 
 use crate::lab::Play;
@@ -33,12 +33,24 @@ pub struct Seen {
 }
 
 impl Scene {
-    /// The first minute of the recorded attack at a sixtieth of its time, and a service that watches it.
+    /// The first minute of the recorded attack at a sixtieth of its time, and a service that watches it and knows the past.
     ///
     /// # Errors
-    /// As [`Trial::start`].
+    /// As [`Trial::start`], and when the service does not catch up.
     pub async fn start(seed: u64, tuning: Tuning) -> Result<Self> {
-        Ok(Self::of(Trial::start(seed, tuning).await?))
+        let scene = Self::of(Trial::start(seed, tuning).await?);
+        scene.caught_up().await?;
+        Ok(scene)
+    }
+
+    /// Waits until the record holds everything that the chains do: what a fault hides afterwards was known before.
+    ///
+    /// # Errors
+    /// When that does not come within [`PATIENCE`].
+    pub async fn caught_up(&self) -> Result<()> {
+        let gap = super::check::settled_gap(&self.trial).await?;
+        ensure!(gap.is_none(), "the service does not catch up with the past: {gap:?}");
+        Ok(())
     }
 
     /// As [`Scene::start`], in a folder that somebody chose.
