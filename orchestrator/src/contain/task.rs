@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portcullis_adapter::{Attempt, Broadcast};
+use portcullis_adapter::Attempt;
 use portcullis_core::Body;
 use portcullis_core::config::Target;
 use portcullis_core::input::{Check, CheckKind, Outcome};
@@ -13,9 +13,9 @@ use super::{Shared, Signing};
 use crate::budget;
 use crate::confirm::{Kept, Seen, Watch};
 use crate::persist::{Dispatch, describe};
-use crate::store::BackgroundRow;
-use crate::store::people::AttemptRow;
 use crate::telemetry::{Note, Verb, now_ms};
+
+mod tell;
 
 /// Drives one action.
 pub struct ActionTask {
@@ -424,57 +424,5 @@ impl ActionTask {
     async fn rest(&mut self) {
         tokio::time::sleep(self.pause).await;
         self.pause = budget::back_off(self.pause, budget::RETRY.1);
-    }
-
-    fn expire(&self) {
-        self.note(Verb::Contain, "its time ran out before it took effect".to_owned());
-        self.shared.background.put(BackgroundRow::Expired {
-            log: self.shared.background.log(),
-            action: self.action.id,
-            at_ms: now_ms(),
-        });
-    }
-
-    async fn delayed(&mut self, detail: String) {
-        if self.delay.as_ref() == Some(&detail) {
-            return;
-        }
-        self.delay = Some(detail.clone());
-        self.note(Verb::Contain, detail.clone());
-        self.report(Outcome::Delayed { detail }).await;
-    }
-
-    /// The engine's loop ends only with the group; then nobody needs the report.
-    async fn report(&self, outcome: Outcome) {
-        let _told = self.shared.engine.send(Body::Landed { action: self.action.id, outcome }).await;
-    }
-
-    fn note(&self, verb: Verb, detail: String) {
-        let note = Note::new(verb, detail).incident(self.action.incident).chain(self.action.chain);
-        self.shared.background.note(note.action(self.action.id));
-    }
-
-    fn note_at(&self, verb: Verb, detail: String, height: u64) {
-        let note = Note::new(verb, detail).incident(self.action.incident).chain(self.action.chain);
-        self.shared.background.note(note.action(self.action.id).height(height));
-    }
-
-    fn put_attempt(
-        &self,
-        attempt: &Attempt,
-        state: &'static str,
-        detail: String,
-        replies: Option<Broadcast>,
-        sent_at_ms: Option<u64>,
-    ) {
-        let (chain, hash) = (attempt.chain, attempt.hash);
-        self.shared.background.put(BackgroundRow::Attempt(AttemptRow {
-            chain,
-            hash,
-            state,
-            detail,
-            replies,
-            sent_at_ms,
-        }));
     }
 }
