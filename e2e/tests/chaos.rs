@@ -50,3 +50,23 @@ async fn a_database_that_dies_at_the_decision_stops_nothing_and_is_reconciled() 
 async fn a_second_replica_takes_over_from_a_killed_one() {
     holds("replica-takes-over").await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_endpoint_with_a_fork_of_its_own_is_outvoted_and_named() {
+    holds("lies-heads").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_endpoint_that_answers_garbage_is_named_and_stops_nothing() {
+    holds("feeds-garbage").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dark_source_is_no_cover() {
+    holds("feeds-source-dark").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn somebody_else_with_the_key_takes_nonces_and_stops_nothing() {
+    holds("lane-nonce-taken").await;
+}

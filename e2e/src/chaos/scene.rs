@@ -58,7 +58,9 @@ impl Scene {
     /// # Errors
     /// As [`Trial::start`].
     pub async fn start_in(dir: &Path, seed: u64, tuning: Tuning) -> Result<Self> {
-        Ok(Self::of(Trial::start_in(Some(dir.to_path_buf()), seed, tuning).await?))
+        let scene = Self::of(Trial::start_in(Some(dir.to_path_buf()), seed, tuning).await?);
+        scene.caught_up().await?;
+        Ok(scene)
     }
 
     /// Looks on at a trial from now on. Call it before the play begins.
