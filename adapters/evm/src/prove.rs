@@ -4,19 +4,13 @@
 //! have left its chain. The payload (receipts, paths) needs no second voice: it either adds up under the header
 //! or it does not, and whoever gave one that does not is named.
 
+mod receipts;
+
 use std::{sync::Arc, time::Instant};
 
-use alloy::{
-    consensus::ReceiptEnvelope,
-    eips::eip2718::Encodable2718,
-    rpc::types::{EIP1186AccountProofResponse, Header, TransactionReceipt},
-};
+use alloy::rpc::types::{EIP1186AccountProofResponse, Header};
 use async_trait::async_trait;
-use futures::{
-    FutureExt, StreamExt,
-    future::BoxFuture,
-    stream::{self, FuturesUnordered},
-};
+use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use portcullis_adapter::{AdapterError, Class, Prove};
 use portcullis_rpc::{Client, ReplySize, RpcError, RpcRequest, Wait, quorum};
 use portcullis_verifier::{
@@ -178,6 +172,10 @@ impl EvmProver {
     }
 }
 
+#[cfg(feature = "testing")]
+pub(crate) use receipts::committed;
+use receipts::receipts;
+
 #[async_trait]
 impl Prove for EvmProver {
     fn chain(&self) -> ChainId {
@@ -241,7 +239,10 @@ impl Prove for EvmProver {
                 }
                 Err(error) => {
                     let what = format!("proof for block {}", block.height);
-                    self.network.faults.failed(operator.name, &what, &error);
+                    // What this version cannot read is no fault of who serves it.
+                    if !matches!(error, RpcError::Unsupported(_)) {
+                        self.network.faults.failed(operator.name, &what, &error);
+                    }
                     last_error = Some(failed(chain, operator.name, &what, error));
                 }
             }
@@ -338,47 +339,6 @@ async fn payload(client: &Client, claim: &Claim) -> Result<Payload, RpcError> {
             state(client, *block, *contract, *key).await
         }
     }
-}
-
-/// All receipts of a block as EIP-2718 bytes, in order.
-async fn receipts(client: &Client, block: BlockRef) -> Result<Vec<Vec<u8>>, RpcError> {
-    let request = RpcRequest::read("eth_getBlockReceipts", json!([block.hash]), ReplySize::Bulk);
-    let listed: Option<Vec<TransactionReceipt>> = match client.ask(request, "list of receipts").await {
-        Err(error @ RpcError::Server { .. }) if error.class() == Class::Permanent => {
-            return receipts_one_by_one(client, block).await;
-        }
-        other => other?,
-    };
-    // A block without receipts is an empty list; null means that the node does not know the block.
-    let listed = listed.ok_or_else(|| RpcError::garbage("list of receipts of a known block"))?;
-    Ok(listed.into_iter().map(envelope_bytes).collect())
-}
-
-pub(crate) fn envelope_bytes(receipt: TransactionReceipt) -> Vec<u8> {
-    let envelope: ReceiptEnvelope = receipt.inner.into_primitives_receipt();
-    envelope.encoded_2718()
-}
-
-/// For nodes without `eth_getBlockReceipts`.
-async fn receipts_one_by_one(client: &Client, block: BlockRef) -> Result<Vec<Vec<u8>>, RpcError> {
-    let request = RpcRequest::read("eth_getBlockByHash", json!([block.hash, false]), ReplySize::Block);
-    let known: Value = client.ask(request, "block").await?;
-    let hashes: Vec<B256> = known
-        .get("transactions")
-        .cloned()
-        .and_then(|list| serde_json::from_value(list).ok())
-        .ok_or_else(|| RpcError::garbage("block with its transactions"))?;
-    let questions = hashes.into_iter().map(|hash| async move {
-        let request = RpcRequest::read("eth_getTransactionReceipt", json!([hash]), ReplySize::Block);
-        let receipt: Option<TransactionReceipt> = client.ask(request, "receipt").await?;
-        receipt.map(envelope_bytes).ok_or_else(|| RpcError::garbage("receipt of a known transaction"))
-    });
-    stream::iter(questions)
-        .buffered(limits::RECEIPTS_IN_FLIGHT)
-        .collect::<Vec<_>>()
-        .await
-        .into_iter()
-        .collect()
 }
 
 async fn state(client: &Client, block: BlockRef, contract: B256, key: B256) -> Result<Payload, RpcError> {

@@ -3,7 +3,7 @@
 
 use alloy::{
     primitives::{Bytes, U64},
-    rpc::types::{EIP1186AccountProofResponse, Header, Log, TransactionReceipt},
+    rpc::types::{EIP1186AccountProofResponse, Header, Log},
 };
 use portcullis_rpc::{Reply, RpcError};
 use portcullis_verifier::{BlockRef, Observation};
@@ -65,11 +65,7 @@ pub fn read(question: Question, text: &str) -> Result<(), RpcError> {
             let header = reply.decode::<Option<Header>>("block")?;
             header.map(|header| Head::check(&header)).transpose().map(drop)
         }
-        Question::Receipts => {
-            let listed = reply.decode::<Option<Vec<TransactionReceipt>>>("list of receipts")?;
-            drop(listed.unwrap_or_default().into_iter().map(prove::envelope_bytes).collect::<Vec<_>>());
-            Ok(())
-        }
+        Question::Receipts => prove::committed(&reply).map(drop),
         Question::Proof => reply
             .decode::<EIP1186AccountProofResponse>("account proof")
             .map(|proof| drop(prove::paths(&proof))),

@@ -71,6 +71,9 @@ pub enum RpcError {
         /// Id that came back.
         found: String,
     },
+    /// The answer is what was asked for, and this version cannot read it.
+    #[error("a {0} cannot be read by this version")]
+    Unsupported(String),
     /// The client could not be made.
     #[error("the client could not be made")]
     Setup(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -87,7 +90,7 @@ impl RpcError {
             Self::Status { status, retry_after } => class_of_status(*status, *retry_after),
             Self::Server { code, status, retry_after, .. } => class_of_code(*code, *status, *retry_after),
             Self::Oversize { .. } | Self::Garbage { .. } | Self::WrongId { .. } => Class::Untrusted,
-            Self::Setup(_) => Class::Permanent,
+            Self::Setup(_) | Self::Unsupported(_) => Class::Permanent,
         }
     }
 
@@ -111,6 +114,7 @@ impl RpcError {
             Self::Oversize { .. } => "oversize",
             Self::Garbage { .. } => "garbage",
             Self::WrongId { .. } => "wrong_id",
+            Self::Unsupported(_) => "unsupported",
             Self::Setup(_) => "setup",
         }
     }

@@ -174,7 +174,7 @@ pub enum EvmProofError {
         index: u64,
     },
     /// A type of transaction that this version cannot read.
-    #[error("{what} {index} is of type {found:#04x}; types 0 to 4 are known")]
+    #[error("{what} {index} is of type {found:#04x}; types 0 to 4 and 0x7e are known")]
     EnvelopeType {
         /// Receipt or transaction.
         what: &'static str,

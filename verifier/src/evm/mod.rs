@@ -13,6 +13,7 @@
 //! says nothing about consensus.
 
 mod account;
+mod deposit;
 mod error;
 mod evidence;
 mod header;
@@ -27,6 +28,7 @@ pub use account::{
     Account, ProvenAccount, Slot, read_account, read_storage, verify_account, verify_account_absent,
     verify_storage, verify_storage_absent,
 };
+pub use deposit::{DEPOSIT_TYPE, DepositReceipt};
 pub use error::EvmProofError;
 pub use evidence::{Anchor, Attestation, Nodes, Payload, QuorumEvidence, Strings};
 pub use header::{SealedHeader, block_ref, open_header, open_header_of, verify_ancestors, verify_parent};

@@ -5,10 +5,11 @@
 
 use alloy_consensus::ReceiptEnvelope;
 use alloy_eips::eip2718::Decodable2718;
-use alloy_primitives::{B256, keccak256};
+use alloy_primitives::{B256, Log, keccak256};
 
 use super::{
     account::proved,
+    deposit::{DEPOSIT_TYPE, DepositReceipt},
     error::{EvmProofError, bounded},
     header::{SealedHeader, list_root},
     limits::{MAX_LEADING_RECEIPTS, MAX_LOGS_PER_RECEIPT, MAX_RECEIPT_BYTES, MAX_RECEIPTS, MAX_TOPICS},
@@ -16,8 +17,49 @@ use super::{
 };
 use crate::Verified;
 
-/// A receipt of a transaction of type 0 to 4.
-pub type Receipt = ReceiptEnvelope;
+/// A receipt of a transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Receipt {
+    /// Of a type from 0 to 4.
+    Common(ReceiptEnvelope),
+    /// Of a deposit (0x7e).
+    Deposit(DepositReceipt),
+}
+
+impl Receipt {
+    /// What it emitted, in order.
+    #[must_use]
+    pub fn logs(&self) -> &[Log] {
+        match self {
+            Self::Common(receipt) => receipt.logs(),
+            Self::Deposit(receipt) => &receipt.logs,
+        }
+    }
+
+    /// Whether the transaction succeeded.
+    #[must_use]
+    pub fn status(&self) -> bool {
+        match self {
+            Self::Common(receipt) => receipt.status(),
+            Self::Deposit(receipt) => receipt.status,
+        }
+    }
+
+    /// Type of the transaction.
+    #[must_use]
+    pub fn kind(&self) -> u8 {
+        match self {
+            Self::Common(receipt) => u8::from(receipt.tx_type()),
+            Self::Deposit(_) => DEPOSIT_TYPE,
+        }
+    }
+}
+
+impl PartialEq<ReceiptEnvelope> for Receipt {
+    fn eq(&self, other: &ReceiptEnvelope) -> bool {
+        matches!(self, Self::Common(receipt) if receipt == other)
+    }
+}
 
 /// Highest transaction type that is known (EIP-7702, type 4; Osaka adds none).
 const LAST_TYPE: u8 = 4;
@@ -27,7 +69,7 @@ const LAST_TYPE: u8 = 4;
 pub struct TransactionRef {
     /// keccak256 of its EIP-2718 bytes.
     pub hash: B256,
-    /// Its type, 0 to 4.
+    /// Its type, 0 to 4, or 0x7e of a deposit.
     pub kind: u8,
 }
 
@@ -142,16 +184,20 @@ fn check_list_root<N: AsRef<[u8]>>(
 fn envelope_type(what: &'static str, index: u64, bytes: &[u8]) -> Result<u8, EvmProofError> {
     match bytes.first() {
         Some(0xc0..) => Ok(0),
-        Some(&kind @ 1..=LAST_TYPE) => Ok(kind),
+        Some(&kind @ (1..=LAST_TYPE | DEPOSIT_TYPE)) => Ok(kind),
         Some(&found) => Err(EvmProofError::EnvelopeType { what, index, found }),
         None => Err(EvmProofError::ReceiptRlp { index, detail: "no bytes".to_owned() }),
     }
 }
 
 fn decode_receipt(index: u64, bytes: &[u8]) -> Result<Receipt, EvmProofError> {
-    envelope_type("receipt", index, bytes)?;
-    let receipt = Receipt::decode_2718_exact(bytes)
-        .map_err(|error| EvmProofError::ReceiptRlp { index, detail: error.to_string() })?;
+    let unread = |detail: String| EvmProofError::ReceiptRlp { index, detail };
+    let receipt = if envelope_type("receipt", index, bytes)? == DEPOSIT_TYPE {
+        DepositReceipt::decode(bytes).map(Receipt::Deposit).map_err(|error| unread(error.to_string()))?
+    } else {
+        let common = ReceiptEnvelope::decode_2718_exact(bytes).map_err(|error| unread(error.to_string()))?;
+        Receipt::Common(common)
+    };
     let logs = receipt.logs();
     bounded("logs of a receipt", logs.len(), MAX_LOGS_PER_RECEIPT)?;
     for log in logs {

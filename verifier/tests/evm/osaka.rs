@@ -77,7 +77,7 @@ fn receipts_of_every_type_verify() {
     let verified = verify_receipts(&header, &receipts).unwrap();
     let status: Vec<bool> = verified.value().iter().map(|receipt| receipt.status()).collect();
     assert_eq!(status, [true, true, true, true, true, false]);
-    let kinds: Vec<u8> = verified.value().iter().map(|receipt| receipt.tx_type() as u8).collect();
+    let kinds: Vec<u8> = verified.value().iter().map(|receipt| receipt.kind()).collect();
     assert_eq!(kinds, [0, 1, 2, 3, 4, 2]);
     assert!(verify_receipts(&header, &receipts[..5]).is_err(), "without the failed one");
 }

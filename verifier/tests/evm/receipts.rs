@@ -1,12 +1,14 @@
 //! Receipts and transactions under their roots.
 
 use alloy_consensus::{
-    EthereumTxEnvelope, Signed, TxEip1559, TxEip2930, TxEip4844, TxEip7702, TxLegacy, TxType,
+    Eip658Value, EthereumTxEnvelope, Receipt, ReceiptWithBloom, Signed, TxEip1559, TxEip2930, TxEip4844,
+    TxEip7702, TxLegacy, TxType,
 };
 use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{B256, Signature, U256, keccak256};
+use alloy_rlp::Encodable;
 use portcullis_verifier::evm::{
-    EvmProofError, TrieError,
+    self, DepositReceipt, EvmProofError, TrieError,
     limits::{MAX_LEADING_RECEIPTS, MAX_RECEIPTS},
     verify_leading_receipts, verify_receipt, verify_receipt_absent, verify_receipts, verify_transactions,
 };
@@ -18,8 +20,8 @@ fn all_receipts_of_every_type_add_up_to_the_root() {
     let block = claimed();
     let verified = verify_receipts(&trusted(&block), &block.receipt_bytes()).unwrap();
     assert_eq!(verified.value(), &block.receipts);
-    let types: Vec<TxType> = verified.value().iter().map(|receipt| receipt.tx_type()).collect();
-    assert!([0u8, 1, 2, 3, 4].iter().all(|kind| types.contains(&TxType::try_from(*kind).unwrap())));
+    let types: Vec<u8> = verified.value().iter().map(|receipt| receipt.kind()).collect();
+    assert!([0u8, 1, 2, 3, 4].iter().all(|kind| types.contains(kind)));
 }
 
 #[test]
@@ -54,7 +56,7 @@ fn one_receipt_more_less_changed_or_misplaced_does_not() {
 fn an_empty_block_has_no_receipts_and_says_so() {
     let empty = Block { receipts: vec![], ..claimed() }.sealed();
     let none: [Vec<u8>; 0] = [];
-    assert_eq!(verify_receipts(&trusted(&empty), &none).unwrap().value(), &[]);
+    assert!(verify_receipts(&trusted(&empty), &none).unwrap().value().is_empty());
     assert!(verify_receipts(&trusted(&claimed()), &none).is_err());
     assert!(verify_receipts(&trusted(&empty), &claimed().receipt_bytes()).is_err());
     assert_eq!(*verify_receipt_absent(&trusted(&empty), 0, &none).unwrap().value(), 0);
@@ -123,7 +125,7 @@ fn committed_bytes_that_are_no_receipt_vouch_for_nothing() {
     let failed = receipt(TxType::Legacy, false, vec![log(contract(1), &[1], b"")]);
     let cases: Vec<(&str, Vec<u8>)> = vec![
         ("unknown type", [&[5u8], &plain[1..]].concat()),
-        ("type of another chain", [&[0x7eu8], &plain[1..]].concat()),
+        ("type of another chain", [&[0x64u8], &plain[1..]].concat()),
         ("an explicit type 0", [&[0u8], &plain[1..]].concat()),
         ("bytes behind", [plain.as_slice(), &[0x80]].concat()),
         ("cut", plain[..plain.len() - 1].to_vec()),
@@ -151,6 +153,52 @@ fn unknown_types_and_failed_transactions_with_logs_have_their_own_errors() {
     let odd = [odd];
     let error = verify_receipts(&trusted(&committing_to(&odd)), &odd).unwrap_err();
     assert_eq!(error, EvmProofError::EnvelopeType { what: "receipt", index: 0, found: 5 });
+}
+
+/// As the specification of deposits writes it down, field by field: the form before Canyon, and the one since.
+#[test]
+fn receipts_of_deposits_add_up_in_both_forms_and_in_no_other() {
+    let emitted = log(contract(1), &[1, 2], b"deposited");
+    let with_bloom = ReceiptWithBloom::from(Receipt {
+        status: Eip658Value::Eip658(true),
+        cumulative_gas_used: 46_913,
+        logs: vec![emitted.clone()],
+    });
+    let written = |more: &[u64]| {
+        let mut fields = Vec::new();
+        true.encode(&mut fields);
+        46_913u64.encode(&mut fields);
+        with_bloom.logs_bloom.encode(&mut fields);
+        vec![emitted.clone()].encode(&mut fields);
+        more.iter().for_each(|field| field.encode(&mut fields));
+        let mut bytes = vec![0x7e];
+        alloy_rlp::Header { list: true, payload_length: fields.len() }.encode(&mut bytes);
+        [bytes, fields].concat()
+    };
+    let common = receipt(TxType::Eip1559, true, vec![]).encoded_2718();
+    for (fields, canyon) in [(&[][..], None), (&[4_012_991, 1][..], Some((4_012_991, 1)))] {
+        let block = [written(fields), common.clone()];
+        let verified = verify_receipts(&trusted(&committing_to(&block)), &block).unwrap();
+        let [deposit, other] = verified.value().as_slice() else { panic!("two receipts") };
+        let expected = DepositReceipt::of(with_bloom.clone(), canyon).unwrap();
+        assert_eq!(deposit, &evm::Receipt::Deposit(expected.clone()));
+        assert_eq!((deposit.kind(), deposit.status(), deposit.logs().len()), (0x7e, true, 1));
+        assert_eq!((other.kind(), expected.encoded()), (2, written(fields)));
+    }
+    let mut failed = written(&[]);
+    // Behind the type and a header of three bytes.
+    assert_eq!((failed[1], failed[4]), (0xf9, 1));
+    failed[4] = 0x80;
+    let cases =
+        [written(&[1]), written(&[1, 1, 1]), written(&[])[..20].to_vec(), [written(&[]), vec![0]].concat()];
+    for bytes in cases {
+        let block = [bytes];
+        let error = verify_receipts(&trusted(&committing_to(&block)), &block).unwrap_err();
+        assert!(matches!(error, EvmProofError::ReceiptRlp { index: 0, .. }), "{error}");
+    }
+    let block = [failed];
+    let error = verify_receipts(&trusted(&committing_to(&block)), &block).unwrap_err();
+    assert_eq!(error, EvmProofError::FailedWithLogs { index: 0, logs: 1 });
 }
 
 #[test]

@@ -19,7 +19,7 @@ fn feed(bytes: &[u8]) {
     let Ok(text) = core::str::from_utf8(result) else { return };
     if let Err(error) = read(question, text) {
         // Nonsense is the operator's fault, and an error that says so is what marks it.
-        assert_eq!(error.label(), "garbage", "{error}");
+        assert!(matches!(error.label(), "garbage" | "unsupported"), "{error}");
         assert!(error.to_string().len() < 2_048);
     }
 }
@@ -33,7 +33,8 @@ fn seeds() -> Vec<Vec<u8>> {
     let proof = r#"{"address":"0x0000000000000000000000000000000000000001","accountProof":["0xf8","0x"],"balance":"0x0","codeHash":"0xc5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470","nonce":"0x0","storageHash":"0x56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421","storageProof":[{"key":"0x0","value":"0x0","proof":["0x80"]}]}"#;
     let waiting = r#"{"hash":"0x0101010101010101010101010101010101010101010101010101010101010101","from":"0x0000000000000000000000000000000000000001","to":null,"input":"0x","value":"0x0","gas":"0x5208"}"#;
     let simulated = r#"[{"calls":[{"logs":[{"address":"0x0000000000000000000000000000000000000001","topics":["0x0101010101010101010101010101010101010101010101010101010101010101"],"data":"0x"}]}]}]"#;
-    let results = ["\"0x1\"", header, receipts, proof, waiting, simulated, "null"];
+    let deposit = receipts.replace("\"0x2\"", "\"0x7e\"").replace("[{", "[{\"depositNonce\":\"0x1\",");
+    let results = ["\"0x1\"", header, receipts, &deposit, proof, waiting, simulated, "null"];
     let each = |text: &&str| {
         (0..Question::ALL.len())
             .map(move |which| {

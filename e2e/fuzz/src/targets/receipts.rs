@@ -5,7 +5,7 @@ use alloy_eips::eip2718::Encodable2718;
 use alloy_trie::root::ordered_trie_root_encoded;
 use portcullis_verifier::{
     BlockRef,
-    evm::{EvmProofError, attested_header, verify_receipts},
+    evm::{DepositReceipt, EvmProofError, Receipt, attested_header, verify_receipts},
 };
 
 use super::{fixture, joined, strings};
@@ -31,7 +31,11 @@ fn feed(bytes: &[u8]) {
         Ok(receipts) => {
             assert_eq!(receipts.value().len(), items.len());
             for (receipt, item) in receipts.value().iter().zip(&items) {
-                assert_eq!(&receipt.encoded_2718(), item, "two encodings of one receipt");
+                let encoded = match receipt {
+                    Receipt::Common(receipt) => receipt.encoded_2718(),
+                    Receipt::Deposit(receipt) => receipt.encoded(),
+                };
+                assert_eq!(&encoded, item, "two encodings of one receipt");
                 assert!(receipt.status() || receipt.logs().is_empty(), "logs of what failed");
             }
         }
@@ -45,6 +49,14 @@ fn feed(bytes: &[u8]) {
 fn seeds() -> Vec<Vec<u8>> {
     let block = fixture::claimed().receipt_bytes();
     let mut seeds: Vec<Vec<u8>> = block.iter().map(|receipt| joined([receipt])).collect();
+    let deposit = |canyon| DepositReceipt {
+        status: true,
+        cumulative_gas_used: 46_913,
+        bloom: alloy_primitives::Bloom::ZERO,
+        logs: vec![fixture::log(fixture::contract(1), &[1, 2], b"deposited")],
+        canyon,
+    };
+    seeds.push(joined([deposit(None).encoded(), deposit(Some((4_012_991, 1))).encoded()]));
     seeds.push(joined(&block));
     seeds
 }
