@@ -4,21 +4,21 @@
 
 mod support;
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, LazyLock},
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::LazyLock, time::Duration};
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use portcullis_adapter::{Batch, Class, Prove};
 use portcullis_evm::Evm;
-use portcullis_rpc::testing::{Fault, FaultProxy, Rewrite};
+use portcullis_rpc::testing::{Fault, FaultProxy};
 use portcullis_verifier::{
     B256, Claim, Event, FaultKind, OperatorId, Relation, System, U256, Undecided, Verdict, evm::QuorumSystem,
 };
 use serde_json::{Value, json};
-use support::{Watched, World, claim_of_a_release, names, node_available, trust};
+use support::{
+    Watched, World, claim_of_a_release, names, node_available,
+    spoiled::{first, lie, spoiled, spoiled_headers, spoiled_logs},
+    trust,
+};
 
 /// Taken by each test: operators have the same names in all of them, and what is counted must be a test's own.
 static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
@@ -36,90 +36,6 @@ fn counted(operator: OperatorId, kind: FaultKind) -> u64 {
     };
     let text = METRICS.render();
     text.lines().find(counts).and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap_or(0)
-}
-
-fn lie(rewrite: impl Fn(Value) -> Value + Send + Sync + 'static) -> Fault {
-    let rewrite: Rewrite = Arc::new(move |_, _, honest| Some(rewrite(honest)));
-    Fault::Lie(rewrite)
-}
-
-/// A list with one field of its first entry changed.
-fn first(field: &'static str, value: Value) -> Fault {
-    lie(move |mut honest| {
-        if let Some(entry) = honest.get_mut(0).and_then(Value::as_object_mut) {
-            match &value {
-                Value::Null => drop(entry.remove(field)),
-                other => drop(entry.insert(field.to_owned(), other.clone())),
-            }
-        }
-        honest
-    })
-}
-
-/// What is wrong with any answer, whatever was asked.
-fn spoiled() -> Vec<(&'static str, Fault)> {
-    let text = |text: &str| Fault::Text(text.to_owned());
-    let deep = format!("{{\"id\":$ID,\"result\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
-    vec![
-        ("bytes that are no JSON", text("\u{1}\u{2}{{{")),
-        ("a page of HTML", text("<!doctype html><title>502</title>")),
-        ("nothing", text("")),
-        ("half an answer", text("{\"jsonrpc\":\"2.0\",\"id\":$ID,\"resul")),
-        ("another request's id", Fault::WrongId),
-        ("no id", text("{\"result\":$RESULT}")),
-        ("an id as a text", text("{\"id\":\"$ID\",\"result\":$RESULT}")),
-        ("neither result nor error", text("{\"id\":$ID}")),
-        ("two results", text("{\"id\":$ID,\"result\":$RESULT,\"result\":[]}")),
-        ("two ids", text("{\"id\":$ID,\"id\":0,\"result\":$RESULT}")),
-        ("a batch with one id twice", text("[{\"id\":$ID,\"result\":$RESULT},{\"id\":$ID,\"result\":[]}]")),
-        ("null", text("{\"id\":$ID,\"result\":null}")),
-        ("a number", text("{\"id\":$ID,\"result\":7}")),
-        ("100,000 brackets", Fault::Text(deep)),
-        ("200 MB, announced", Fault::Flood { bytes: 200 << 20, announced: true }),
-        ("200 MB, not announced", Fault::Flood { bytes: 200 << 20, announced: false }),
-    ]
-}
-
-/// What is wrong with logs in particular.
-fn spoiled_logs() -> Vec<(&'static str, Fault)> {
-    vec![
-        ("a negative number", first("logIndex", json!("-0x1"))),
-        ("an odd number of digits", first("data", json!("0x123"))),
-        ("a number without a prefix", first("blockNumber", json!("zz"))),
-        ("no transaction", first("transactionHash", Value::Null)),
-        ("no place", first("logIndex", Value::Null)),
-        ("a place beyond counting", first("logIndex", json!("0xffffffffff"))),
-        ("another block", first("blockHash", json!(B256::repeat_byte(7)))),
-        (
-            "a contract that was not asked for",
-            first("address", json!("0x0000000000000000000000000000000000000007")),
-        ),
-        ("a log that was removed", first("removed", json!(true))),
-        (
-            "the same log twice",
-            lie(|mut honest| {
-                let log = honest[0].clone();
-                honest.as_array_mut().unwrap().push(log);
-                honest
-            }),
-        ),
-    ]
-}
-
-/// What is wrong with headers in particular.
-fn spoiled_headers() -> Vec<(&'static str, Fault)> {
-    let with = |field: &'static str, value: Value| {
-        lie(move |mut honest| {
-            honest[field] = value.clone();
-            honest
-        })
-    };
-    vec![
-        ("a hash that is not its own", with("hash", json!(B256::repeat_byte(7)))),
-        ("a number that is not its own", with("number", json!("0x7"))),
-        ("a negative time", with("timestamp", json!("-0x1"))),
-        ("a bloom of one byte", with("logsBloom", json!("0x00"))),
-    ]
 }
 
 /// The observer's batches until one satisfies, or what is missing.
@@ -334,7 +250,12 @@ async fn a_proof_that_is_none_marks_who_gave_it_and_another_is_asked() {
             }),
         ),
         ("no receipts", &release, "eth_getBlockReceipts", lie(|_| json!([]))),
-        ("a receipt of an unknown type", &release, "eth_getBlockReceipts", first("type", json!("0x7f"))),
+        (
+            "a receipt that calls itself a deposit",
+            &release,
+            "eth_getBlockReceipts",
+            first("type", json!("0x7e")),
+        ),
     ];
     cases.extend(spoiled().into_iter().map(|(name, fault)| (name, &state, "eth_getProof", fault)));
     cases.extend(spoiled().into_iter().map(|(name, fault)| (name, &release, "eth_getBlockReceipts", fault)));
@@ -379,6 +300,63 @@ async fn when_all_spoil_their_proofs_nothing_is_decided() {
         let evidence = prover.evidence(&state).await.unwrap();
         let verdict = QuorumSystem.verify(&state, &evidence, &trust());
         assert_eq!(verdict, Verdict::Undecided(Undecided::NoQuorum { agreeing: 1, needed: 2 }), "{name}");
+        world.proxies.iter().for_each(FaultProxy::heal);
+    }
+}
+
+/// While catching up, the times of blocks come with their logs and not with their headers.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn old_blocks_are_dated_by_the_quorum_or_by_their_headers() {
+    if !node_available() {
+        return;
+    }
+    let _alone = ALONE.lock().await;
+    let world = World::start().await;
+    LazyLock::force(&METRICS);
+    world.produce(4, 1).await;
+    world.node.mine(60).await.unwrap();
+    let head = world.node.height().await.unwrap();
+    let mut truth = Vec::new();
+    for log in support::true_logs(&world).await {
+        let height = format!("{:#x}", log.block_number.unwrap());
+        let block: Value = world.node.ask("eth_getBlockByNumber", json!([height, false])).await.unwrap();
+        truth.push(block["timestamp"].as_str().unwrap().to_owned());
+    }
+    let dated = |time: Option<&'static str>| {
+        lie(move |mut honest| {
+            for log in honest.as_array_mut().unwrap() {
+                match time {
+                    Some(time) => log["blockTimestamp"] = json!(time),
+                    None => drop(log.as_object_mut().unwrap().remove("blockTimestamp")),
+                }
+            }
+            honest
+        })
+    };
+    // One lies; one lies and one does not tell; none of them tells.
+    let cases: [[Option<Fault>; 3]; 3] = [
+        [Some(dated(Some("0x1"))), None, None],
+        [Some(dated(Some("0x1"))), Some(dated(None)), None],
+        [Some(dated(None)), Some(dated(None)), Some(dated(None))],
+    ];
+    for (number, faults) in cases.into_iter().enumerate() {
+        let lies = number < 2;
+        for (proxy, fault) in world.proxies.iter().zip(faults) {
+            fault.into_iter().for_each(|fault| proxy.set("eth_getLogs", fault));
+        }
+        let evm = Evm::new(world.config()).unwrap();
+        let mut watched = Watched::start(&evm);
+        let (mut times, mut named, mut height) = (Vec::new(), !lies || number == 1, 0);
+        until(&mut watched, &format!("case {number}: the head, and who lied named"), |batch| {
+            let transfers = batch.observations.iter().filter(|o| matches!(o.event(), Event::Transfer(_)));
+            times.extend(transfers.map(|observation| format!("{:#x}", observation.time())));
+            named |= fault_of(batch, names()[0], FaultKind::DissentLogs);
+            height = batch.progress.map_or(height, |progress| progress.height);
+            named && height >= head
+        })
+        .await;
+        assert_eq!(times, truth, "case {number}");
+        watched.stop().await;
         world.proxies.iter().for_each(FaultProxy::heal);
     }
 }

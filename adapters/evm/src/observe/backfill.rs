@@ -19,7 +19,7 @@ use futures::{
     stream,
 };
 use portcullis_rpc::{Agreement, RpcError, Split, Wait, quorum};
-use portcullis_verifier::{BlockRef, FaultKind, OperatorId};
+use portcullis_verifier::{B256, BlockRef, FaultKind, OperatorId};
 use tokio::{
     sync::mpsc,
     time::{sleep, timeout},
@@ -63,7 +63,19 @@ pub(super) struct Backfill {
 }
 
 /// Why a range could not be had.
-type Failure = String;
+#[derive(Debug)]
+struct Failure {
+    what: String,
+    /// Operators answered, each something else.
+    differ: bool,
+}
+
+impl core::fmt::Display for Failure {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
 /// Who was asked, and the answer that is on its way.
 type Asked<'a, T> = (OperatorId, BoxFuture<'a, Result<T, RpcError>>);
 /// Who answered, and what.
@@ -107,8 +119,8 @@ impl Backfill {
     async fn catch_up(&self, window: &[BlockRef], to: u64) {
         let fork = match self.fork(window).await {
             Ok(fork) => fork,
-            Err(what) => {
-                let _observer_gone = self.reports.send(Report::RangesFailed { what }).await;
+            Err(failure) => {
+                let _observer_gone = self.reports.send(Report::RangesFailed { what: failure.what }).await;
                 return;
             }
         };
@@ -171,8 +183,8 @@ impl Backfill {
                         }
                     }
                 }
-                Err(what) => {
-                    let _observer_gone = self.reports.send(Report::RangesFailed { what }).await;
+                Err(failure) => {
+                    let _observer_gone = self.reports.send(Report::RangesFailed { what: failure.what }).await;
                     return;
                 }
             }
@@ -222,26 +234,33 @@ impl Backfill {
 
     /// Asks for one range and its last header, in agreement.
     async fn once(&self, first: u64, last: u64, turn: u64) -> Result<Range, Failure> {
-        let logs = self.agree(turn, |operator| {
-            let addresses = self.addresses.clone();
-            async move {
-                if addresses.is_empty() {
-                    return LogSet::check(Vec::new(), &addresses, Span::Range(first, last));
-                }
-                let request = range_logs_request(&addresses, first, last);
-                let logs: Vec<Log> = operator.lanes.read.ask(request, "list of logs").await?;
-                LogSet::check(logs, &addresses, Span::Range(first, last))
-            }
-        });
         let header = self.agree(turn, |operator| async move {
             head(&operator.lanes.read, At::Number(last))
                 .await?
                 .ok_or_else(|| RpcError::garbage("block of a range"))
         });
-        let (logs, to) = tokio::join!(logs, header);
-        let (logs, to) = (logs?, to?);
+        let (logs, to) = tokio::join!(self.logs(first, last, turn, true), header);
+        let logs = match logs {
+            // Some nodes tell times and some do not, or somebody lies about them: what is left to agree on is the logs.
+            Err(failure) if failure.differ => self.logs(first, last, turn, false).await?,
+            logs => logs?,
+        };
         let logs = self.timed(logs.logs).await?;
-        Ok(Range { from: first, to, logs })
+        Ok(Range { from: first, to: to?, logs })
+    }
+
+    async fn logs(&self, first: u64, last: u64, turn: u64, dated: bool) -> Result<LogSet, Failure> {
+        let addresses = &self.addresses;
+        let asked = self.agree(turn, |operator| async move {
+            if addresses.is_empty() {
+                return LogSet::check(Vec::new(), addresses, Span::Range(first, last));
+            }
+            let request = range_logs_request(addresses, first, last);
+            let logs: Vec<Log> = operator.lanes.read.ask(request, "list of logs").await?;
+            let set = LogSet::check(logs, addresses, Span::Range(first, last))?;
+            Ok(if dated { set } else { set.undated() })
+        });
+        asked.await
     }
 
     /// Asks as many operators as must agree; the others too when those do not, or keep us waiting. Who was asked first
@@ -280,7 +299,7 @@ impl Backfill {
             }
             Err(split) => {
                 self.name([].iter(), &split.failed);
-                Err(split.to_string())
+                Err(Failure { what: split.to_string(), differ: split.groups.len() > 1 })
             }
         }
     }
@@ -300,30 +319,32 @@ impl Backfill {
 
     /// Adds the time of each log's block; asks for headers only where the node left the time out, several at a time.
     async fn timed(&self, logs: Vec<Log>) -> Result<Vec<(Log, u64)>, Failure> {
-        let number = |log: &Log| log.block_number.unwrap_or_default();
-        let untimed: BTreeSet<u64> =
-            logs.iter().filter(|log| log.block_timestamp.is_none()).map(number).collect();
-        let known: BTreeMap<u64, u64> = stream::iter(untimed)
-            .map(|height| async move { Ok::<_, Failure>((height, self.time_of(height).await?)) })
+        let untimed = logs.iter().filter(|log| log.block_timestamp.is_none());
+        let untimed: BTreeSet<B256> = untimed.filter_map(|log| log.block_hash).collect();
+        let known: BTreeMap<B256, u64> = stream::iter(untimed)
+            .map(|block| async move { Ok::<_, Failure>((block, self.time_of(block).await?)) })
             .buffer_unordered(limits::TIMES_IN_FLIGHT)
             .try_collect()
             .await?;
-        let time = |log: &Log| log.block_timestamp.or_else(|| known.get(&number(log)).copied());
+        let time = |log: &Log| log.block_timestamp.or_else(|| known.get(&log.block_hash?).copied());
         logs.into_iter()
-            .map(|log| {
-                let time =
-                    time(&log).ok_or_else(|| format!("nobody tells the time of block {}", number(&log)))?;
-                Ok((log, time))
+            .map(|log| match time(&log) {
+                Some(time) => Ok((log, time)),
+                None => Err(Failure { what: "a log without its block".to_owned(), differ: false }),
             })
             .collect()
     }
 
-    /// The time of a block, as enough operators tell it.
-    async fn time_of(&self, number: u64) -> Result<u64, Failure> {
-        let known = self.agree(number, |operator| async move {
-            let head = head(&operator.lanes.read, At::Number(number)).await?;
-            head.map(|head| head.time).ok_or_else(|| RpcError::garbage("block with a log"))
-        });
-        known.await
+    /// The time of a block. One operator is enough: the hash, which a quorum named with the logs, binds it.
+    async fn time_of(&self, block: B256) -> Result<u64, Failure> {
+        let usable = self.usable.iter().filter_map(|at| self.network.operators.get(*at));
+        for operator in usable.chain(&self.network.operators) {
+            match head(&operator.lanes.read, At::Hash(block)).await {
+                Ok(Some(head)) => return Ok(head.time),
+                Ok(None) => {}
+                Err(error) => self.name([].iter(), &[(operator.name, error)]),
+            }
+        }
+        Err(Failure { what: format!("nobody tells the time of block {block}"), differ: false })
     }
 }

@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test program uses a part")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::arithmetic_side_effects, clippy::print_stderr)]
 
+pub(crate) mod spoiled;
+
 use std::{path::Path, time::Duration};
 
 use alloy::{
