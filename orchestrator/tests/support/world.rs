@@ -264,7 +264,7 @@ fn operators() -> Vec<Slug> {
     ["a", "b", "c"].map(slug).to_vec()
 }
 
-fn transfer(kind: TransferKind, id: u64, dollars: u64) -> Transfer {
+pub fn transfer(kind: TransferKind, id: u64, dollars: u64) -> Transfer {
     let (local, remote) = if kind == TransferKind::Release { (1, 2) } else { (2, 1) };
     Transfer {
         kind,
