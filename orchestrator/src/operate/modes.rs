@@ -124,7 +124,7 @@ mod tests {
     }
 
     fn unmet(row: &TrustRow, to: Mode, day: i64) -> Vec<String> {
-        criteria(row, to, day * DAY_MS).into_iter().filter(|c| !c.met).map(|c| c.need).collect()
+        criteria(row, to, day.saturating_mul(DAY_MS)).into_iter().filter(|c| !c.met).map(|c| c.need).collect()
     }
 
     #[test]
