@@ -128,6 +128,15 @@ CREATE TABLE public.decisions (
     at_ms bigint NOT NULL
 );
 
+CREATE TABLE public.deliveries (
+    notification bigint NOT NULL,
+    webhook text NOT NULL,
+    tries integer DEFAULT 0 NOT NULL,
+    next_at timestamp with time zone DEFAULT now() NOT NULL,
+    delivered_at timestamp with time zone,
+    detail text DEFAULT ''::text NOT NULL
+);
+
 CREATE TABLE public.evidence (
     id bigint GENERATED ALWAYS AS IDENTITY NOT NULL,
     group_id text NOT NULL,
@@ -249,6 +258,14 @@ CREATE TABLE public.notices (
     at_ms bigint NOT NULL
 );
 
+CREATE TABLE public.notifications (
+    id bigint GENERATED ALWAYS AS IDENTITY NOT NULL,
+    key text NOT NULL,
+    severity text NOT NULL,
+    body text NOT NULL,
+    at_ms bigint NOT NULL
+);
+
 CREATE TABLE public.observations (
     group_id text NOT NULL,
     replica text NOT NULL,
@@ -284,6 +301,12 @@ CREATE TABLE public.timeline (
     detail text NOT NULL
 );
 
+CREATE TABLE public.webhooks (
+    id text NOT NULL,
+    "least" text NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL
+);
+
 CREATE TABLE public.input_log_default PARTITION OF public.input_log DEFAULT;
 
 ALTER TABLE public.actions ADD CONSTRAINT actions_pkey PRIMARY KEY (group_id, replica, action_id);
@@ -317,6 +340,8 @@ ALTER TABLE public.cursors ADD CONSTRAINT cursors_block_hash_check CHECK ((octet
 ALTER TABLE public.cursors ADD CONSTRAINT cursors_height_check CHECK ((height >= 0));
 
 ALTER TABLE public.decisions ADD CONSTRAINT decisions_pkey PRIMARY KEY (group_id, replica, seq, ordinal);
+
+ALTER TABLE public.deliveries ADD CONSTRAINT deliveries_pkey PRIMARY KEY (notification, webhook);
 
 ALTER TABLE public.evidence ADD CONSTRAINT evidence_pkey PRIMARY KEY (id);
 
@@ -360,6 +385,12 @@ ALTER TABLE public.logs ADD CONSTRAINT logs_next_seq_check CHECK ((next_seq >= 0
 
 ALTER TABLE public.notices ADD CONSTRAINT notices_pkey PRIMARY KEY (group_id, replica, seq, ordinal);
 
+ALTER TABLE public.notifications ADD CONSTRAINT notifications_pkey PRIMARY KEY (id);
+
+ALTER TABLE public.notifications ADD CONSTRAINT notifications_key_key UNIQUE (key);
+
+ALTER TABLE public.notifications ADD CONSTRAINT notifications_severity_check CHECK ((severity = ANY (ARRAY['notify'::text, 'page'::text])));
+
 ALTER TABLE public.observations ADD CONSTRAINT observations_pkey PRIMARY KEY (group_id, replica, seq);
 
 ALTER TABLE public.schema_history ADD CONSTRAINT schema_history_pkey PRIMARY KEY (version, program);
@@ -367,6 +398,10 @@ ALTER TABLE public.schema_history ADD CONSTRAINT schema_history_pkey PRIMARY KEY
 ALTER TABLE public.timeline ADD CONSTRAINT timeline_pkey PRIMARY KEY (id);
 
 ALTER TABLE public.timeline ADD CONSTRAINT timeline_step_check CHECK ((step = ANY (ARRAY['observe'::text, 'verify'::text, 'correlate'::text, 'decide'::text, 'contain'::text, 'confirm'::text, 'recover'::text])));
+
+ALTER TABLE public.webhooks ADD CONSTRAINT webhooks_pkey PRIMARY KEY (id);
+
+ALTER TABLE public.webhooks ADD CONSTRAINT webhooks_least_check CHECK (("least" = ANY (ARRAY['notify'::text, 'page'::text])));
 
 CREATE INDEX actions_incident ON public.actions USING btree (incident_id);
 
@@ -377,6 +412,8 @@ CREATE INDEX checks_target ON public.checks USING btree (target, kind, at_ms DES
 CREATE INDEX commands_open ON public.commands USING btree (group_id, replica) WHERE (state = ANY (ARRAY['waiting'::text, 'taken'::text]));
 
 CREATE INDEX decisions_incident ON public.decisions USING btree (incident_id);
+
+CREATE INDEX deliveries_due ON public.deliveries USING btree (webhook, next_at) WHERE (delivered_at IS NULL);
 
 CREATE INDEX evidence_claim ON public.evidence USING btree (claim_id);
 
@@ -404,6 +441,8 @@ COMMENT ON TABLE public.cursors IS 'Where each chain was left. Written in one tr
 
 COMMENT ON TABLE public.decisions IS 'Plans with their reasons.';
 
+COMMENT ON TABLE public.deliveries IS 'One row for each message and each who is told. It stays due until the other side has confirmed it.';
+
 COMMENT ON TABLE public.evidence IS 'What was offered as proof and what the verifier made of it. Undecided is kept like the rest.';
 
 COMMENT ON TABLE public.false_alarms IS 'Incidents that people judged to be nothing, from the log.';
@@ -424,11 +463,15 @@ COMMENT ON TABLE public.logs IS 'The end of each input log. A commit moves it fr
 
 COMMENT ON TABLE public.notices IS 'What people were told.';
 
+COMMENT ON TABLE public.notifications IS 'Messages to people, written with the tables for people from the log, or by the service about itself.';
+
 COMMENT ON TABLE public.observations IS 'What adapters reported, for people. Untrusted unless evidence says otherwise.';
 
 COMMENT ON TABLE public.schema_history IS 'Which program brought the schema to which version. Written after each migration; never part of a backup.';
 
 COMMENT ON TABLE public.timeline IS 'What happened when, one line per step, for people. Written after the fact.';
+
+COMMENT ON TABLE public.webhooks IS 'Who is told, by the configuration that was started or changed last.';
 
 COMMENT ON COLUMN public.actions.group_id IS 'Linked group.';
 COMMENT ON COLUMN public.actions.replica IS 'Name of the log.';
@@ -512,6 +555,13 @@ COMMENT ON COLUMN public.decisions.withheld IS 'Actions that a mode or a missing
 COMMENT ON COLUMN public.decisions.record IS 'Head of the log after the input that led to it; goes into every trip.';
 COMMENT ON COLUMN public.decisions.engine_version IS 'Version of the engine that decided.';
 COMMENT ON COLUMN public.decisions.at_ms IS 'When.';
+
+COMMENT ON COLUMN public.deliveries.notification IS 'Which message.';
+COMMENT ON COLUMN public.deliveries.webhook IS 'To whom.';
+COMMENT ON COLUMN public.deliveries.tries IS 'How often it was sent.';
+COMMENT ON COLUMN public.deliveries.next_at IS 'Not before then; also keeps two processes from sending it at once.';
+COMMENT ON COLUMN public.deliveries.delivered_at IS 'When the other side confirmed it.';
+COMMENT ON COLUMN public.deliveries.detail IS 'What the other side said last.';
 
 COMMENT ON COLUMN public.evidence.id IS 'Order of arrival.';
 COMMENT ON COLUMN public.evidence.group_id IS 'Linked group.';
@@ -614,6 +664,12 @@ COMMENT ON COLUMN public.notices.incident_id IS 'Incident, where there is one.';
 COMMENT ON COLUMN public.notices.text IS 'One sentence.';
 COMMENT ON COLUMN public.notices.at_ms IS 'When.';
 
+COMMENT ON COLUMN public.notifications.id IS 'Order of arrival.';
+COMMENT ON COLUMN public.notifications.key IS 'Derived from what it is about: the same message has the same key, whoever sends it and how often.';
+COMMENT ON COLUMN public.notifications.severity IS 'page wakes a person, notify does not.';
+COMMENT ON COLUMN public.notifications.body IS 'The JSON document as it is sent, byte for byte.';
+COMMENT ON COLUMN public.notifications.at_ms IS 'When it happened.';
+
 COMMENT ON COLUMN public.observations.group_id IS 'Linked group.';
 COMMENT ON COLUMN public.observations.replica IS 'Name of the log.';
 COMMENT ON COLUMN public.observations.seq IS 'Record of the log that holds it.';
@@ -642,3 +698,7 @@ COMMENT ON COLUMN public.timeline.action_id IS 'Action, where it is one.';
 COMMENT ON COLUMN public.timeline.at_ms IS 'When it happened.';
 COMMENT ON COLUMN public.timeline.height IS 'Height of the chain, where it matters.';
 COMMENT ON COLUMN public.timeline.detail IS 'One sentence.';
+
+COMMENT ON COLUMN public.webhooks.id IS 'Configured name.';
+COMMENT ON COLUMN public.webhooks."least" IS 'Least severity that is sent there.';
+COMMENT ON COLUMN public.webhooks.at IS 'When it was configured.';

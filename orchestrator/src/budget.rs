@@ -15,6 +15,13 @@ pub const WRITER_QUEUE: usize = 8;
 /// Batches of all chains that wait for a group's engine.
 pub const BATCH_QUEUE: usize = 64;
 
+/// A chain that is consumed so long after it was seen is a reason to limit what leaves: some ten times what a commit of
+/// a full set takes on a slow disk, and below a block time of the slow chains.
+pub const OVERLOADED: Duration = Duration::from_secs(5);
+
+/// It is in time again below this.
+pub const IN_TIME: Duration = Duration::from_secs(1);
+
 /// Batches that wait between one adapter and its group.
 pub const FEED_QUEUE: usize = 8;
 
@@ -42,8 +49,12 @@ pub const RECONCILE_EVERY: Duration = Duration::from_millis(250);
 /// Time that bringing one journal record into Postgres may take.
 pub const RECONCILE_COMMIT: Duration = Duration::from_secs(10);
 
-/// Largest journal, bytes, before inputs that no containment waits for have to wait for Postgres instead.
-pub const JOURNAL_BYTES: u64 = 256 * 1024 * 1024;
+/// Largest journal, bytes, before inputs that no containment waits for have to wait for Postgres instead. At 10^5
+/// events in a minute it lasts for some ten minutes; a quiet bridge fills it in weeks.
+pub const JOURNAL_BYTES: u64 = 1024 * 1024 * 1024;
+
+/// Sets of the journal that are held in memory as well; those behind them are read back from the file.
+pub const JOURNAL_HELD: usize = 64;
 
 /// Largest single journal record, bytes. A set of `COMMIT_INPUTS` inputs is some 600 kB; a length above this bound is
 /// damage.
@@ -174,6 +185,28 @@ pub const GATE_HEADS: u64 = 5;
 
 /// First and longest pause before an adapter that ended is started again.
 pub const OBSERVE_RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
+
+/// Time that one message to a webhook may take.
+pub const NOTIFY_TIME: Duration = Duration::from_secs(10);
+
+/// Messages that are taken for one webhook at once.
+pub const NOTIFY_AT_ONCE: i64 = 16;
+
+/// Time for which nobody else is given them: longer than sending all of them can take.
+pub const NOTIFY_CLAIM: Duration = Duration::from_secs(200);
+
+/// How often it is looked for messages that are due. A person takes longer to wake up.
+pub const NOTIFY_LOOK: Duration = Duration::from_millis(500);
+
+/// First and longest pause before a message that did not arrive is sent again. Somebody has to be woken: who comes
+/// back hears of it within seconds, and a question every quarter of a minute costs nobody anything.
+pub const NOTIFY_RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(15));
+
+/// Longest pause that the other side may ask for.
+pub const NOTIFY_ASKED: Duration = Duration::from_secs(300);
+
+/// Pages that are held for sending while the database is away; the oldest give way. All of them stand in the journal.
+pub const DIRECT_PAGES: usize = 1_024;
 
 /// Time that a graceful end may take.
 pub const SHUTDOWN: Duration = Duration::from_secs(10);

@@ -6,6 +6,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use portcullis_verifier::keccak256;
@@ -58,6 +59,13 @@ impl JournalError {
             Self::Foreign { .. } => "PC-0223",
         }
     }
+}
+
+/// Where a record lies in the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slot {
+    offset: u64,
+    bytes: u64,
 }
 
 /// What opening a journal found.
@@ -137,11 +145,11 @@ impl Journal {
         Ok((Self { file, path: path.to_path_buf(), bytes: good }, recovered))
     }
 
-    /// Puts a record at the end. When this returns, it is on disk.
+    /// Puts a record at the end, and says where. When this returns, it is on disk.
     ///
     /// # Errors
     /// When the disk refuses; then the record counts as not written, and is cut off again.
-    pub fn append(&mut self, payload: &[u8]) -> Result<(), JournalError> {
+    pub fn append(&mut self, payload: &[u8]) -> Result<Slot, JournalError> {
         let frame = frame(payload)?;
         let written = self.file.write_all(&frame).and_then(|()| self.file.sync_data());
         if let Err(source) = written {
@@ -150,8 +158,27 @@ impl Journal {
             let _back = self.file.seek(SeekFrom::Start(self.bytes));
             return Err(JournalError::Io { what: "cannot append to", path: self.path.clone(), source });
         }
-        self.bytes = self.bytes.saturating_add(as_u64(frame.len()));
-        Ok(())
+        let slot = Slot { offset: self.bytes, bytes: as_u64(frame.len()) };
+        self.bytes = self.bytes.saturating_add(slot.bytes);
+        Ok(slot)
+    }
+
+    /// Reads a record back.
+    ///
+    /// # Errors
+    /// When the disk refuses, or gives back something else than was written.
+    pub fn read(&self, slot: Slot) -> Result<Vec<u8>, JournalError> {
+        let fail = |source| JournalError::Io { what: "cannot read back", path: self.path.clone(), source };
+        let damage =
+            || fail(io::Error::new(io::ErrorKind::InvalidData, "the record is not what was written"));
+        let mut frame = vec![0; usize::try_from(slot.bytes).map_err(|_too_long| damage())?];
+        // Not through the file's own position, which is where the next record goes.
+        self.file.read_exact_at(&mut frame, slot.offset).map_err(fail)?;
+        let (mut records, good, _) = read_records(&frame);
+        match (records.pop(), records.is_empty() && good == frame.len()) {
+            (Some(record), true) => Ok(record),
+            _ => Err(damage()),
+        }
     }
 
     /// Forgets everything: all of it is in Postgres now.
@@ -292,6 +319,25 @@ mod tests {
         journal.clear().unwrap();
         journal.append(b"five").unwrap();
         assert_eq!(Journal::open(&path).unwrap().1.records, [b"five".to_vec()]);
+    }
+
+    #[test]
+    fn each_record_is_read_back_from_its_place_and_damage_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("g.r.journal");
+        let mut journal = Journal::open(&path).unwrap().0;
+        let slots = [&b"one"[..], b"", b"three"].map(|record| journal.append(record).unwrap());
+        assert_eq!(
+            slots.map(|slot| journal.read(slot).unwrap()),
+            [b"one".to_vec(), b"".to_vec(), b"three".to_vec()]
+        );
+        journal.append(b"four").unwrap();
+        assert_eq!(journal.read(slots[0]).unwrap(), b"one");
+        let mut bytes = fs::read(&path).unwrap();
+        let inside = MAGIC.len() + LENGTH_BYTES + CHECKSUM_BYTES + 1;
+        bytes[inside] ^= 1;
+        fs::write(&path, &bytes).unwrap();
+        assert!(matches!(journal.read(slots[0]), Err(JournalError::Io { .. })));
     }
 
     #[test]

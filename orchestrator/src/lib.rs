@@ -11,6 +11,7 @@ pub mod contain;
 pub mod correlate;
 pub mod journal;
 pub mod killswitch;
+pub mod notify;
 pub mod observe;
 pub mod operate;
 pub mod persist;

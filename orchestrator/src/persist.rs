@@ -15,7 +15,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::budget;
-use crate::journal::{Journal, JournalError};
+use crate::journal::{Journal, JournalError, Slot};
+use crate::notify::{Pager, messages};
 use crate::store::{LogEnd, LogName, Pool, Signed, Store, StoreError, WriteSet};
 use crate::telemetry::{Status, now_ms};
 use crate::views::Fresh;
@@ -68,7 +69,16 @@ pub struct Dispatch {
 #[derive(Debug)]
 struct Pending {
     journal: Journal,
-    sets: VecDeque<Arc<WriteSet>>,
+    sets: VecDeque<Waiting>,
+}
+
+/// A set that lies in the journal and not in Postgres.
+#[derive(Debug, Clone)]
+enum Waiting {
+    /// In memory as well.
+    Held(Arc<WriteSet>),
+    /// Only there: a long outage must not fill the memory.
+    Spilled(Slot),
 }
 
 /// Where things become durable for one log.
@@ -80,6 +90,7 @@ pub struct Durable {
     pending: Arc<Mutex<Pending>>,
     status: Arc<Status>,
     fresh: Arc<Fresh>,
+    pager: Pager,
     /// Set when the reconciler finds that the log has gone on without this process.
     overtaken: CancellationToken,
 }
@@ -95,6 +106,7 @@ impl Durable {
         holder: String,
         data_dir: &Path,
         status: Arc<Status>,
+        pager: Pager,
     ) -> Result<Self, DurableError> {
         let path = data_dir.join("journal").join(format!("{}.{}.journal", log.group, log.replica));
         let (journal, found) = Journal::open(&path).map_err(DurableError::Journal)?;
@@ -109,11 +121,13 @@ impl Durable {
         }
         let mut sets = VecDeque::new();
         for record in &found.records {
-            sets.push_back(Arc::new(WriteSet::decode(record).map_err(DurableError::Unreadable)?));
+            sets.push_back(Waiting::Held(Arc::new(
+                WriteSet::decode(record).map_err(DurableError::Unreadable)?,
+            )));
         }
         let pending = Arc::new(Mutex::new(Pending { journal, sets }));
         let (fresh, overtaken) = (Arc::new(Fresh::default()), CancellationToken::new());
-        Ok(Self { store, log, holder, pending, status, fresh, overtaken })
+        Ok(Self { store, log, holder, pending, status, fresh, pager, overtaken })
     }
 
     /// Sets that reached Postgres, for the views.
@@ -195,11 +209,12 @@ impl Durable {
             }
         }
         let payload = set.encode().map_err(DurableError::Unreadable)?;
-        let pending = Arc::clone(&self.pending);
+        let (pending, taken) = (Arc::clone(&self.pending), Arc::clone(&set));
         let written = tokio::task::spawn_blocking(move || {
             let mut pending = pending.lock().unwrap_or_else(PoisonError::into_inner);
-            pending.journal.append(&payload)?;
-            pending.sets.push_back(set);
+            let slot = pending.journal.append(&payload)?;
+            let held = pending.sets.len() < budget::JOURNAL_HELD;
+            pending.sets.push_back(if held { Waiting::Held(set) } else { Waiting::Spilled(slot) });
             Ok(pending.sets.len())
         });
         let count = written.await.unwrap_or_else(|panicked| {
@@ -211,6 +226,10 @@ impl Durable {
         });
         let count = count.map_err(DurableError::Journal)?;
         self.status.group(self.log.group, |group| group.journal_records = count);
+        // The tables that people are told from cannot be written: whoever has to be woken is told directly.
+        for step in &taken.steps {
+            messages(&self.log, step).into_iter().for_each(|message| self.pager.page(message));
+        }
         tracing::warn!(
             code = "PC-0235",
             waiting = count,
@@ -224,7 +243,7 @@ impl Durable {
     /// # Errors
     /// As the database gives them; the set stays.
     pub async fn reconcile_one(&self) -> Result<bool, StoreError> {
-        let Some(set) = self.lock().sets.front().cloned() else { return Ok(false) };
+        let Some(set) = self.oldest()? else { return Ok(false) };
         let commit = tokio::time::timeout(budget::RECONCILE_COMMIT, self.store.commit(&set, Pool::General));
         match commit.await {
             Err(_elapsed) => return Err(StoreError::Unreachable(sqlx::Error::PoolTimedOut)),
@@ -245,6 +264,23 @@ impl Durable {
         drop(pending);
         self.status.group(self.log.group, |group| group.journal_records = count);
         Ok(true)
+    }
+
+    fn oldest(&self) -> Result<Option<Arc<WriteSet>>, StoreError> {
+        let pending = self.lock();
+        match pending.sets.front() {
+            None => Ok(None),
+            Some(Waiting::Held(set)) => Ok(Some(Arc::clone(set))),
+            Some(Waiting::Spilled(slot)) => {
+                let unreadable = |error: JournalError| StoreError::Unreadable {
+                    what: "a record of the journal",
+                    detail: describe(&error),
+                };
+                let payload = pending.journal.read(*slot).map_err(unreadable)?;
+                drop(pending);
+                WriteSet::decode(&payload).map(|set| Some(Arc::new(set)))
+            }
+        }
     }
 
     /// The place of these records was taken by another process: they are kept beside the log, attempts as always.

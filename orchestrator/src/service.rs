@@ -6,6 +6,7 @@
 //! [`crate::verify`] → [`crate::correlate`] (where the engine also decides) → [`crate::contain`] →
 //! [`crate::confirm`] → [`crate::recover`]. A group that fails is started again from its log.
 
+mod generation;
 mod group;
 mod leases;
 mod running;
@@ -19,15 +20,15 @@ use portcullis_adapter::{Contain, Observe, Prove};
 use portcullis_core::{Command, EngineConfig};
 use portcullis_verifier::{ChainId, GroupId, OperatorId, Registry, Slug, keccak256};
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::budget;
 use crate::contain::purse::Purse;
+use crate::notify::Pager;
 use crate::operate::Operate;
 use crate::store::Store;
-use crate::telemetry::{Heads, Status, now_ms};
-use group::Group;
+use crate::telemetry::{Status, now_ms};
+use generation::Shell;
 use leases::Leases;
 
 /// A checked configuration with everything that it names.
@@ -75,6 +76,10 @@ pub struct Options {
     pub operate: Operate,
     /// What people tell engines, by group; see [`commands`].
     pub commands: mpsc::Receiver<Told>,
+    /// Wakes people while the database is away.
+    pub pager: Pager,
+    /// Checked configurations that replace the running one, whole; see [`changes`].
+    pub changes: mpsc::Receiver<Change>,
 }
 
 /// What a person tells the engine of a group.
@@ -84,6 +89,20 @@ pub type Told = (GroupId, Command);
 #[must_use]
 pub fn commands() -> (mpsc::Sender<Told>, mpsc::Receiver<Told>) {
     mpsc::channel(budget::CONTROL_QUEUE)
+}
+
+/// A checked configuration that replaces the running one, whole.
+pub struct Change {
+    /// Engines and adapters.
+    pub wired: Wired,
+    /// How it is operated. What it may spend stays that of the start.
+    pub operate: Operate,
+}
+
+/// A way to replace the configuration while the service runs, and its far end for [`Options`].
+#[must_use]
+pub fn changes() -> (mpsc::Sender<Change>, mpsc::Receiver<Change>) {
+    mpsc::channel(1)
 }
 
 /// Why the service does not run.
@@ -131,69 +150,41 @@ impl ServiceError {
 /// # Errors
 /// Only what trying again does not help; everything else is reported by the status and tried again.
 pub async fn run(wired: Wired, store: Store, options: Options) -> Result<(), ServiceError> {
-    let Options { data_dir, replica, stop, status, operate, commands } = options;
+    let Options { data_dir, replica, stop, status, operate, mut commands, pager, mut changes } = options;
     let _lock = lock(&data_dir)?;
+    wired.check()?;
     let leases = Leases::new(store.clone(), holder_of(&data_dir));
-    for wiring in &wired.groups {
-        let config = &wiring.engine_config;
-        if let Some(chain) = config.chains.iter().find(|chain| !wired.chains.contains_key(&chain.id)) {
-            return Err(ServiceError::UnknownChain { group: config.group, chain: chain.id });
-        }
-    }
-    let chains = Arc::new(wired.chains);
-    let heads = Heads::new(chains.keys().copied());
-    // One purse for all groups: the money is one.
-    let purse = Arc::new(Purse::new(operate.spending.clone()));
-    let operate = Arc::new(operate);
-    let mut tasks = JoinSet::new();
-    let mut routes = BTreeMap::new();
-    for wiring in wired.groups {
-        let (sender, receiver) = mpsc::channel(budget::CONTROL_QUEUE);
-        routes.insert(wiring.engine_config.group, sender);
-        let group = Group {
-            config: wiring.engine_config,
-            chains: Arc::clone(&chains),
-            registry: Arc::clone(&wired.registry),
-            heads: heads.clone(),
-            store: store.clone(),
-            data_dir: data_dir.clone(),
-            replica,
-            leases: Arc::clone(&leases),
-            status: Arc::clone(&status),
-            operate: Arc::clone(&operate),
-            purse: Arc::clone(&purse),
-        };
-        tasks.spawn(group.keep_running(receiver, stop.clone()));
-    }
-    for contain in chains.values().filter_map(|wiring| wiring.contain.clone()) {
-        tasks.spawn(crate::observe::keep_warm(contain, heads.clone(), stop.clone()));
-    }
     // Renewed until the last group has given its own back.
     let renewing = tokio::spawn(Arc::clone(&leases).run(CancellationToken::new()));
-    tasks.spawn(watch_database(store.clone(), Arc::clone(&status), stop.clone()));
-    tasks.spawn(route(commands, routes, stop.clone()));
-    while tasks.join_next().await.is_some() {}
+    let watching = tokio::spawn(watch_database(store.clone(), Arc::clone(&status), stop.clone()));
+    // One purse for all groups and configurations: the money is one.
+    let purse = Arc::new(Purse::new(operate.spending.clone()));
+    let shell = Shell { store, data_dir, replica, leases, status, purse, pager, stop };
+    let mut running = shell.begin(Change { wired, operate }, BTreeMap::new());
+    while let Some(changed) = running.until_changed(&shell.stop, &mut commands, &mut changes).await {
+        if let Err(error) = changed.wired.check() {
+            tracing::error!(code = error.code(), %error, "the change is not taken");
+            continue;
+        }
+        running = shell.swap(running, changed, &mut commands).await;
+    }
+    running.end().await;
     renewing.abort();
-    store.close(budget::SHUTDOWN).await;
+    // It ends with the service; should the database hang, it is not waited for.
+    watching.abort();
+    shell.store.close(budget::SHUTDOWN).await;
     Ok(())
 }
 
-/// Brings people's commands to their groups.
-async fn route(
-    mut commands: mpsc::Receiver<Told>,
-    routes: BTreeMap<GroupId, mpsc::Sender<Command>>,
-    stop: CancellationToken,
-) {
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            Some((group, command)) = commands.recv() => match routes.get(&group) {
-                Some(route) => drop(route.send(command).await),
-                None => tracing::warn!(%group, "a command for a group that does not exist"),
-            },
-            // Nobody can send any more.
-            else => return stop.cancelled().await,
+impl Wired {
+    /// Every chain that a group stands on must be wired.
+    fn check(&self) -> Result<(), ServiceError> {
+        for config in self.groups.iter().map(|wiring| &wiring.engine_config) {
+            if let Some(chain) = config.chains.iter().find(|chain| !self.chains.contains_key(&chain.id)) {
+                return Err(ServiceError::UnknownChain { group: config.group, chain: chain.id });
+            }
         }
+        Ok(())
     }
 }
 

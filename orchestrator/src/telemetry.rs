@@ -3,7 +3,7 @@
 //! The timeline has one line per step, as an event of `tracing` (target `portcullis::timeline`) at once, and as a row
 //! soon after. Nothing here is ever waited for by a decision or a containment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -305,6 +305,8 @@ pub struct Snapshot {
     pub groups: BTreeMap<GroupId, GroupStatus>,
     /// The database.
     pub database: DatabaseStatus,
+    /// Why the configuration file on disk is not the one that is in use; none when it is.
+    pub config_refused: Option<String>,
 }
 
 /// The live status of the service.
@@ -330,6 +332,18 @@ impl Status {
     pub fn group(&self, group: GroupId, change: impl FnOnce(&mut GroupStatus)) {
         let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
         change(now.groups.entry(group).or_default());
+    }
+
+    /// Forgets what is not configured any more.
+    pub fn only(&self, groups: &BTreeSet<GroupId>, chains: &BTreeSet<ChainId>) {
+        let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
+        now.groups.retain(|group, _| groups.contains(group));
+        now.chains.retain(|chain, _| chains.contains(chain));
+    }
+
+    /// Says why the configuration file on disk is not the one that is in use; none when it is.
+    pub fn config(&self, refused: Option<String>) {
+        self.now.lock().unwrap_or_else(PoisonError::into_inner).config_refused = refused;
     }
 
     /// Says whether the database answers.

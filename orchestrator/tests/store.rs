@@ -170,7 +170,15 @@ async fn a_journal_that_was_overtaken_is_kept_aside_and_its_attempts_are_not_los
     store.commit(&first_set(), Pool::General).await.unwrap();
 
     let status = Arc::new(Status::default());
-    let durable = Durable::open(store.clone(), log, "me".into(), &folder, Arc::clone(&status)).unwrap();
+    let durable = Durable::open(
+        store.clone(),
+        log,
+        "me".into(),
+        &folder,
+        Arc::clone(&status),
+        portcullis::notify::Pager::default(),
+    )
+    .unwrap();
     assert_eq!(durable.pending(), 1);
     assert!(durable.reconcile_one().await.unwrap());
     assert!(!durable.reconcile_one().await.unwrap());

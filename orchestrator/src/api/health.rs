@@ -211,6 +211,9 @@ pub fn assess(expected: &Expected, snapshot: &Snapshot, now_ms: u64) -> Health {
         let error = snapshot.database.error.as_deref().unwrap_or("it was not asked yet");
         reasons.push(format!("the database does not answer, and the local journal stands in: {error}"));
     }
+    if let Some(refused) = &snapshot.config_refused {
+        reasons.push(format!("the configuration file was changed and is not in use: {refused}"));
+    }
     let chains = chains(expected, snapshot, now_ms);
     let named = snapshot.groups.iter();
     let groups: Vec<Group> = named.map(|(name, status)| group(name.to_string(), status, now_ms)).collect();
@@ -235,7 +238,7 @@ pub fn assess(expected: &Expected, snapshot: &Snapshot, now_ms: u64) -> Health {
     )
 )]
 pub(super) async fn healthz(State(state): State<ApiState>) -> (StatusCode, Json<Health>) {
-    let health = assess(&state.expected, &state.status.snapshot(), now_ms());
+    let health = assess(&state.expected.borrow(), &state.status.snapshot(), now_ms());
     let status = if health.ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(health))
 }
@@ -243,7 +246,7 @@ pub(super) async fn healthz(State(state): State<ApiState>) -> (StatusCode, Json<
 /// Every chain as it is observed now.
 #[utoipa::path(get, path = "/chains", tag = "service", responses((status = 200, body = Vec<Chain>)))]
 pub(super) async fn all_chains(State(state): State<ApiState>) -> Json<Vec<Chain>> {
-    Json(chains(&state.expected, &state.status.snapshot(), now_ms()))
+    Json(chains(&state.expected.borrow(), &state.status.snapshot(), now_ms()))
 }
 
 #[cfg(test)]
@@ -328,6 +331,13 @@ mod tests {
             .groups
             .insert("h".parse().unwrap(), GroupStatus { phase: Phase::Running, ..GroupStatus::default() });
         assert!(!assess(&expected(), &snapshot, NOW_MS).ok, "one group is worked on here");
+    }
+
+    #[test]
+    fn a_refused_configuration_is_a_cause() {
+        let mut snapshot = well();
+        snapshot.config_refused = Some("PC-0262".into());
+        assert_eq!(assess(&expected(), &snapshot, NOW_MS).reasons.len(), 1);
     }
 
     #[test]

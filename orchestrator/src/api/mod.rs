@@ -18,7 +18,7 @@ use axum::{
     routing::get,
 };
 use metrics_exporter_prometheus::PrometheusHandle;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::CancellationToken;
 use tower_http::{limit::RequestBodyLimitLayer, timeout::TimeoutLayer};
 use utoipa::OpenApi;
@@ -53,8 +53,8 @@ pub struct ApiState {
     pub store: Store,
     /// What the service knows of itself.
     pub status: Arc<Status>,
-    /// What it should be watching.
-    pub expected: Arc<Expected>,
+    /// What it should be watching, by the configuration that is in use.
+    pub expected: watch::Receiver<Expected>,
     /// Collected metrics; none where nobody collects.
     pub metrics: Option<PrometheusHandle>,
     /// Names under which the API answers.

@@ -15,6 +15,7 @@ mod migrate;
 mod modes;
 mod open;
 mod openapi;
+mod reload;
 mod replay;
 mod run;
 mod tell;
@@ -95,7 +96,9 @@ Examples:
   DATABASE_URL=postgres://portcullis@db/portcullis portcullis run --log-format json
 
 Without DATABASE_URL and without [store] database_url_file, a private Postgres is started in the data directory.
-Ctrl-C or SIGTERM ends it gracefully; a restart goes on where it was left, at any step.")]
+Ctrl-C or SIGTERM ends it gracefully; a restart goes on where it was left, at any step.
+A changed configuration file is checked as a whole and takes effect within seconds, or at once on SIGHUP; one that
+cannot be used, or that loosens what is running, changes nothing and is reported.")]
     Run(run::RunArgs),
     /// Explain every mistake of a configuration; with --dial also of what it names.
     #[command(after_help = "\

@@ -5,13 +5,14 @@ use std::{process::ExitCode, sync::Arc, time::Duration};
 use clap::Args;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use portcullis_verifier::Slug;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::CancellationToken;
 
-use super::{CliError, ConfigArg, EXIT_GOOD, open, print_json};
+use super::{CliError, ConfigArg, EXIT_GOOD, open, print_json, reload::Reload};
 use crate::{
     api::{self, ApiState, Expected, Names, Watched},
     config::Loaded,
+    notify::{Notifier, Pager},
     service::{self, Options, ServiceError},
     telemetry::{Status, now_ms},
     wiring,
@@ -85,6 +86,9 @@ async fn serve(
     let status = Arc::new(Status::default());
     // Nothing speaks to engines yet but the service itself; the near end is closed at once.
     let (_nobody, commands) = service::commands();
+    let (pager, direct) = Pager::new();
+    let (changes, far_changes) = service::changes();
+    let (near_expected, far_expected) = watch::channel(expected(loaded, now_ms()));
     let options = Options {
         data_dir: loaded.config.store.data_dir.clone(),
         replica: *replica,
@@ -92,12 +96,25 @@ async fn serve(
         status: Arc::clone(&status),
         operate: loaded.config.operate(),
         commands,
+        changes: far_changes,
+        pager,
     };
+    let (config, store) = (loaded.config.notify.clone(), opened.store.clone());
+    let notifier = Notifier { config, store, direct, status: Arc::clone(&status) };
+    let notifying = tokio::spawn(notifier.run(stop.clone()));
+    let reload = Reload {
+        running: loaded.clone(),
+        store: opened.store.clone(),
+        changes,
+        expected: near_expected,
+        status: Arc::clone(&status),
+    };
+    let reloading = tokio::spawn(reload.watch(hangups()?, stop.clone()));
     let service = service::run(wired, opened.store.clone(), options);
     let state = ApiState {
         store: opened.store.clone(),
         status,
-        expected: Arc::new(expected(loaded)),
+        expected: far_expected,
         metrics: Some(metrics),
         names: Arc::new(Names::suiting(loaded.config.api.listen)),
     };
@@ -105,12 +122,16 @@ async fn serve(
     let api = tokio::spawn(api::serve(listener, state, stop.clone()));
     let served = service.await.map_err(CliError::Service);
     stop.cancel();
+    reloading.abort();
+    if let Ok(Ok(Err(error))) = tokio::time::timeout(UPKEEP, notifying).await {
+        tracing::error!(code = error.code(), %error, "nobody was told anything by webhook");
+    }
     let api = api.await.map_err(CliError::Task)?.map_err(CliError::Serve);
     served.and(api)
 }
 
 /// What should be watched, for the judgement of health.
-fn expected(loaded: &Loaded) -> Expected {
+pub(super) fn expected(loaded: &Loaded, since_ms: u64) -> Expected {
     let chains = loaded.config.chains.iter().map(|chain| {
         let watched = Watched {
             stall_after_ms: chain.stall_after_secs.saturating_mul(1_000),
@@ -120,7 +141,7 @@ fn expected(loaded: &Loaded) -> Expected {
         };
         (chain.id.value, watched)
     });
-    Expected { chains: chains.collect(), since_ms: now_ms() }
+    Expected { chains: chains.collect(), since_ms }
 }
 
 fn collect_metrics(stop: &CancellationToken) -> Result<PrometheusHandle, CliError> {
@@ -133,6 +154,11 @@ fn collect_metrics(stop: &CancellationToken) -> Result<PrometheusHandle, CliErro
         }
     });
     Ok(handle)
+}
+
+/// SIGHUP: the configuration is read again.
+fn hangups() -> Result<tokio::signal::unix::Signal, CliError> {
+    tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()).map_err(CliError::Signals)
 }
 
 /// Ctrl-C and SIGTERM end the service gracefully; a second one ends it at once, which is safe at any step.

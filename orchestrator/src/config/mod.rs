@@ -8,11 +8,13 @@
 mod cross;
 mod engine;
 pub mod family;
+pub mod loosen;
 pub mod model;
 mod operate;
 pub mod problem;
 mod read_bridge;
 mod read_chain;
+mod read_notify;
 mod read_service;
 mod read_signers;
 pub mod reader;
@@ -147,8 +149,9 @@ fn read_sections(file: &Path, base: &Path, sink: &Sink<'_>, document: &toml::Spa
     let store = read_service::read_store(&root, base);
     let api = read_service::read_api(&root);
     let operate = operate::read(&root);
+    let notify = read_notify::read_notify(&root, base);
     root.finish();
-    Config { file: file.to_owned(), chains, bridges, rules, playbooks, store, api, operate }
+    Config { file: file.to_owned(), chains, bridges, rules, playbooks, store, api, operate, notify }
 }
 
 impl Loaded {

@@ -10,6 +10,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::{family::Family, reader::Placed};
+use crate::notify::NotifyConfig;
 
 /// One file, read and checked.
 #[derive(Debug, Clone)]
@@ -30,6 +31,8 @@ pub struct Config {
     pub api: ApiConfig,
     /// `[drill]` and `[modes]`
     pub operate: OperateConfig,
+    /// `[notify]`
+    pub notify: NotifyConfig,
 }
 
 /// `[drill]` and `[modes]`

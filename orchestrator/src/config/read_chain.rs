@@ -265,7 +265,7 @@ fn read_fees(section: &Section<'_>) -> FeeConfig {
 }
 
 /// A URL in place, or `{ file = "path" }` where the URL holds a key.
-fn read_url(
+pub(super) fn read_url(
     sink: &Sink<'_>,
     key: &str,
     value: &Spanned<DeValue<'_>>,

@@ -168,6 +168,12 @@ impl Follower {
         Self { log, rebuilt, unequal: 0 }
     }
 
+    /// Whether nothing was replayed yet.
+    #[must_use]
+    pub fn is_fresh(&self) -> bool {
+        self.rebuilt.end == LogEnd::EMPTY
+    }
+
     /// Replays the next page; false when there was nothing more to read.
     ///
     /// # Errors

@@ -23,6 +23,7 @@ use crate::contain::{Lane, Shared, Signer};
 use crate::correlate::rebuild::{Follower, Leftover, RebuildError, Rebuilt};
 use crate::correlate::{Beginning, Correlator, Outputs};
 use crate::killswitch::KillSwitches;
+use crate::notify::Pager;
 use crate::observe::Watcher;
 use crate::operate::Operate;
 use crate::operate::desk::Desk;
@@ -48,16 +49,25 @@ pub(super) struct Group {
     pub(super) status: Arc<Status>,
     pub(super) operate: Arc<Operate>,
     pub(super) purse: Arc<Purse>,
+    pub(super) pager: Pager,
+    /// Ends the service, not only this configuration.
+    pub(super) service_stop: CancellationToken,
 }
 
 impl Group {
     /// Runs the group until told to stop; starts it again from its log when it fails.
-    pub(super) async fn keep_running(self, mut commands: mpsc::Receiver<Command>, stop: CancellationToken) {
+    pub(super) async fn keep_running(
+        self,
+        mut followed: Option<Follower>,
+        mut commands: mpsc::Receiver<Command>,
+        stop: CancellationToken,
+    ) {
         let log = LogName { group: self.config.group, replica: self.replica };
         let mut pause = budget::RETRY.0;
         while !stop.is_cancelled() {
             let started = std::time::Instant::now();
-            let Err(error) = self.run_once(log, &mut commands, &stop).await else { return };
+            let follower = followed.take().unwrap_or_else(|| Follower::new(log));
+            let Err(error) = self.run_once(log, follower, &mut commands, &stop).await else { return };
             let text = describe(&error);
             tracing::error!(group = %log.group, error = text, "the group is started again from its log");
             self.status.group(log.group, |group| {
@@ -82,11 +92,11 @@ impl Group {
     async fn run_once(
         &self,
         log: LogName,
+        mut follower: Follower,
         commands: &mut mpsc::Receiver<Command>,
         stop: &CancellationToken,
     ) -> Result<(), GroupError> {
         self.phase(Phase::Starting);
-        let mut follower = Follower::new(log);
         // A database that hangs must not keep the service from ending.
         let lease = tokio::select! {
             lease = self.wait_for_lease(log, &mut follower) => lease?,
@@ -106,7 +116,10 @@ impl Group {
             Ok(None) => Ok(()),
             Err(error) => Err(error),
         };
-        self.leases.give_back(&lease).await;
+        // The next configuration goes on with the lease of this one.
+        if result.is_err() || self.service_stop.is_cancelled() {
+            self.leases.give_back(&lease).await;
+        }
         result
     }
 
@@ -131,7 +144,7 @@ impl Group {
 
     fn open_journal(&self, log: LogName) -> Result<Durable, GroupError> {
         let (holder, status) = (self.leases.holder().to_owned(), Arc::clone(&self.status));
-        Ok(Durable::open(self.store.clone(), log, holder, &self.data_dir, status)?)
+        Ok(Durable::open(self.store.clone(), log, holder, &self.data_dir, status, self.pager.clone())?)
     }
 
     /// What makes the first moments quicker, and can fail without harm.
@@ -151,7 +164,10 @@ impl Group {
 
     /// Waits for the lease, following the log meanwhile, so that little is left to be read when it comes.
     async fn wait_for_lease(&self, log: LogName, follower: &mut Follower) -> Result<Lease, GroupError> {
-        self.warm_up().await;
+        // One that goes on from another configuration is warm, and must not let the chains wait.
+        if follower.is_fresh() {
+            self.warm_up().await;
+        }
         let mut patience = Patience::default();
         // Who lost the lease while the database was out of its reach has signed and sent: that has to be on record,
         // whoever goes on with the log.

@@ -17,7 +17,7 @@ use crate::store::{Lease, LeaseState, LogName, Store, StoreError};
 pub(super) struct Leases {
     store: Store,
     holder: String,
-    held: Mutex<BTreeMap<LogName, CancellationToken>>,
+    held: Mutex<BTreeMap<LogName, (Lease, CancellationToken)>>,
 }
 
 impl Leases {
@@ -50,7 +50,7 @@ impl Leases {
     /// Renews a lease from now on; the token is cancelled when it is lost.
     pub(super) fn keep(&self, lease: &Lease) -> CancellationToken {
         let lost = CancellationToken::new();
-        self.lock().insert(lease.log, lost.clone());
+        self.lock().insert(lease.log, (lease.clone(), lost.clone()));
         lost
     }
 
@@ -65,7 +65,15 @@ impl Leases {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<LogName, CancellationToken>> {
+    /// Gives back what is held of other logs than these.
+    pub(super) async fn give_back_all_but(&self, logs: &[LogName]) {
+        let others: Vec<Lease> = self.lock().values().map(|(lease, _)| lease.clone()).collect();
+        for lease in others.iter().filter(|lease| !logs.contains(&lease.log)) {
+            self.give_back(lease).await;
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<LogName, (Lease, CancellationToken)>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -92,7 +100,7 @@ impl Leases {
         match tokio::time::timeout(budget::LEASE_ANSWER, renewed).await {
             Ok(Ok(still)) => {
                 // Another process took it, or somebody cleared the table: take it anew, or stand by.
-                asked.iter().filter(|(log, _)| !still.contains(log)).for_each(|(_, lost)| lost.cancel());
+                asked.iter().filter(|(log, _)| !still.contains(log)).for_each(|(_, (_, lost))| lost.cancel());
             }
             // A database that does not answer gives it to nobody else either.
             Ok(Err(error)) => tracing::warn!(code = error.code(), %error, "leases were not renewed"),

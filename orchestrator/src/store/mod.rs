@@ -15,6 +15,7 @@ mod convert;
 mod error;
 pub mod lease;
 pub mod log;
+mod notify;
 mod observations;
 pub mod people;
 pub mod read;
@@ -34,6 +35,7 @@ pub use commit::{Committed, Pool};
 pub use error::StoreError;
 pub use lease::{Lease, LeaseState};
 pub use log::verify_chain;
+pub use notify::Due;
 pub use people::{BackgroundRow, EvidenceRow, TimelineRow};
 pub use set::{LogEnd, LogName, LogRecord, Signed, Step, WriteSet};
 

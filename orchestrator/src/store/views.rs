@@ -9,6 +9,7 @@ use sqlx::PgConnection;
 
 use super::commands::answer_command;
 use super::convert::{clean, json, name_of, to_i32, to_i64, to_i64_capped, to_u64};
+use super::notify::insert_messages;
 use super::observations::insert_observations;
 use super::trust::{insert_check, put_mode, write_judgement};
 use super::{LogName, LogRecord, Step, Store, StoreError, ensure_one_row};
@@ -62,6 +63,7 @@ impl Store {
         for step in steps {
             write_input(&mut tx, log, step).await?;
             write_effects(&mut tx, log, step).await?;
+            insert_messages(&mut tx, log, step).await?;
         }
         // Last, because it locks the row that every commit of the log moves: a decision must not wait for tables.
         let moved = sqlx::query!(

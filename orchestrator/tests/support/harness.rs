@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
+use portcullis::notify::Pager;
 use portcullis::operate::Operate;
 use portcullis::service::{self, Options, Wired};
 use portcullis::store::Store;
@@ -26,6 +27,7 @@ pub struct Service {
     pub stop: CancellationToken,
     pub status: Arc<Status>,
     pub commands: tokio::sync::mpsc::Sender<(GroupId, Command)>,
+    pub changes: tokio::sync::mpsc::Sender<service::Change>,
     pub task: Option<tokio::task::JoinHandle<()>>,
 }
 
@@ -35,12 +37,18 @@ impl Service {
     }
 
     pub fn named(world: &World, database: PgConnectOptions, data_dir: PathBuf, replica: &str) -> Self {
-        Self::with(world.wired(), world.operate(), database, data_dir, replica)
+        Self::with(world.wired(), world.operate(), database, data_dir, replica, Pager::default())
+    }
+
+    /// With somebody who is woken while the database is away.
+    pub fn paged(world: &World, database: PgConnectOptions, data_dir: PathBuf, pager: Pager) -> Self {
+        Self::with(world.wired(), world.operate(), database, data_dir, "main", pager)
     }
 
     /// Operated otherwise than other tests' services.
     pub fn operated(wired: Wired, operate: Operate, database: &Database) -> Self {
-        Self::with(wired, operate, database.cluster().connect_options(), data_dir(database), "main")
+        let (options, pager) = (database.cluster().connect_options(), Pager::default());
+        Self::with(wired, operate, options, data_dir(database), "main", pager)
     }
 
     fn with(
@@ -49,11 +57,12 @@ impl Service {
         database: PgConnectOptions,
         data_dir: PathBuf,
         replica: &str,
+        pager: Pager,
     ) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build().unwrap();
         let (stop, status) = (CancellationToken::new(), Arc::new(Status::default()));
-        let (commands, far) = service::commands();
+        let ((commands, far), (changes, far_changes)) = (service::commands(), service::changes());
         let replica = slug(replica);
         let options = Options {
             data_dir,
@@ -62,12 +71,14 @@ impl Service {
             status: Arc::clone(&status),
             operate,
             commands: far,
+            changes: far_changes,
+            pager,
         };
         let task = runtime.spawn(async move {
             let store = Store::connect(database).await.unwrap();
             service::run(wired, store, options).await.unwrap();
         });
-        Self { runtime: Some(runtime), stop, status, commands, task: Some(task) }
+        Self { runtime: Some(runtime), stop, status, commands, changes, task: Some(task) }
     }
 
     pub fn phase(&self) -> Phase {
