@@ -129,6 +129,8 @@ pub enum Cause {
     CanaryFailed,
     /// The hour's budget of actions or of money is used up.
     BudgetSpent,
+    /// What was seen of a chain is consumed late.
+    Overload,
 }
 
 /// One reason to act.

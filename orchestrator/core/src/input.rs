@@ -78,6 +78,13 @@ pub enum Body {
     ConfigChanged(Box<EngineConfig>),
     /// A way of containing was checked.
     Checked(Check),
+    /// What was seen of a chain is consumed late.
+    Overload {
+        /// Which chain.
+        chain: ChainId,
+        /// From seeing to consuming, milliseconds; zero when it is in time again.
+        behind_ms: u64,
+    },
 }
 
 /// What was checked.

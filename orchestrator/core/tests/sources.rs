@@ -155,3 +155,16 @@ fn deep_reorganisation() {
     other.fault(home(), Some("a"), FaultKind::DissentHead);
     assert_eq!(other.causes(), [Cause::EndpointDissent]);
 }
+
+#[test]
+fn overload_limits_and_is_over_when_it_is_over() {
+    let mut run = scene();
+    run.body(Body::Overload { chain: home(), behind_ms: 6_000 });
+    assert_eq!(run.classes(Cause::Overload), [ActionClass::Tighten]);
+    run.body(Body::Overload { chain: home(), behind_ms: 9_000 });
+    assert_eq!(run.causes(), [Cause::Overload], "told once");
+    run.body(Body::Overload { chain: away(), behind_ms: 0 });
+    assert_eq!(run.causes(), [Cause::Overload], "another chain");
+    run.body(Body::Overload { chain: home(), behind_ms: 0 });
+    assert_eq!(run.causes(), []);
+}

@@ -159,8 +159,11 @@ impl Correlator {
     async fn batch(&mut self, first: Batch, queue: &mut mpsc::Receiver<Batch>) -> Result<(), LoopError> {
         let mut next = Some(first);
         while let Some(batch) = next {
-            let Batch { chain: _, seen_at, observations, progress, cursor } = batch;
+            let Batch { chain, seen_at, observations, progress, cursor } = batch;
             self.seen = Some(seen_at);
+            if let Some(overload) = self.sources.behind(chain, seen_at.elapsed()) {
+                self.consume(overload);
+            }
             for observation in observations {
                 self.observed(observation);
                 if self.is_full() {

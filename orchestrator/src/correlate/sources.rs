@@ -1,10 +1,14 @@
-//! Whether a chain's source tells: enough operators that do not misbehave.
+//! Whether a chain's source tells (enough operators that do not misbehave), and whether it is heard in time.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use portcullis_core::Body;
 use portcullis_core::config::Chain;
 use portcullis_verifier::{ChainId, EndpointFault, FaultKind, OperatorId};
+
+use crate::budget;
+use crate::telemetry::millis;
 
 /// What is known of each chain's operators.
 #[derive(Debug, Default)]
@@ -21,6 +25,8 @@ struct Source {
     all_dark: bool,
     /// The engine was told that the source failed, and not yet that it recovered.
     failed: bool,
+    /// The engine was told that the chain is consumed late, and not yet that it is in time again.
+    late: bool,
 }
 
 impl Source {
@@ -47,6 +53,9 @@ impl Sources {
                 self.chains.entry(*chain).or_default().failed = true;
             }
             Body::SourceRecovered { chain } => self.chains.entry(*chain).or_default().failed = false,
+            Body::Overload { chain, behind_ms } => {
+                self.chains.entry(*chain).or_default().late = *behind_ms > 0
+            }
             _ => {}
         }
     }
@@ -84,6 +93,17 @@ impl Sources {
     pub fn progress(&self, chain: ChainId) -> Option<Body> {
         let source = self.chains.get(&chain)?;
         (source.failed && source.tells()).then_some(Body::SourceRecovered { chain })
+    }
+
+    /// A batch was taken up so long after it was seen; gives the input that follows from it, if one does.
+    ///
+    /// It is over only when it is well over: a service that hovers at the bound would tell the engine at every batch.
+    pub fn behind(&self, chain: ChainId, behind: Duration) -> Option<Body> {
+        let late = self.chains.get(&chain)?.late;
+        let over = if late { budget::IN_TIME } else { budget::OVERLOADED };
+        let is_late = behind > over;
+        let behind_ms = if is_late { millis(behind).max(1) } else { 0 };
+        (is_late != late).then_some(Body::Overload { chain, behind_ms })
     }
 
     /// The adapter is started anew and reports faults from the beginning.
@@ -169,6 +189,19 @@ mod tests {
         sources.consumed(&Body::SourceFailed { chain: chain(), operator: None, since_ms: 1, detail });
         assert!(sources.is_dark(chain()));
         assert!(sources.progress(chain()).is_some());
+    }
+
+    #[test]
+    fn lateness_is_told_once_and_is_over_when_it_is_well_over() {
+        let mut sources = sources();
+        assert_eq!(sources.behind(chain(), budget::OVERLOADED), None);
+        let late = sources.behind(chain(), budget::OVERLOADED * 2);
+        assert!(matches!(late, Some(Body::Overload { behind_ms: 1.., .. })), "{late:?}");
+        assert!(told(&mut sources, late));
+        assert_eq!(sources.behind(chain(), budget::OVERLOADED * 3), None, "told once");
+        assert_eq!(sources.behind(chain(), budget::OVERLOADED / 2), None, "not well over");
+        let over = sources.behind(chain(), budget::IN_TIME);
+        assert_eq!(over, Some(Body::Overload { chain: chain(), behind_ms: 0 }));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What people are told of a step of the log. Pure: the same step gives the same messages, with the same keys.
 
-use portcullis_core::effect::{Decision, IncidentChange, Notice};
+use portcullis_core::effect::{Cause, Decision, IncidentChange, Notice};
 use portcullis_core::input::Outcome;
 use portcullis_core::{Body, Effect};
 use portcullis_verifier::{ActionClass, keccak256};
@@ -204,7 +204,8 @@ fn decision_said(decision: &Decision) -> Said {
 fn notice_said(notice: &Notice) -> Said {
     Said {
         kind: "notice",
-        severity: Severity::of(notice.class),
+        // Overload only limits, but it is our own failing, and somebody may be hiding behind it.
+        severity: if notice.cause == Cause::Overload { Severity::Page } else { Severity::of(notice.class) },
         text: notice.text.clone(),
         detail: json!({
             "bridge": notice.bridge, "cause": notice.cause, "class": notice.class, "incident": notice.incident,
@@ -214,7 +215,6 @@ fn notice_said(notice: &Notice) -> Said {
 
 #[cfg(test)]
 mod tests {
-    use portcullis_core::effect::Cause;
     use portcullis_core::{Effects, Input};
     use portcullis_verifier::{ActionId, B256, Slug};
 

@@ -20,6 +20,7 @@ pub(crate) fn kind_of(input: &Input) -> &'static str {
         Body::Command(_) => "command",
         Body::ConfigChanged(_) => "config_changed",
         Body::Checked(_) => "checked",
+        Body::Overload { .. } => "overload",
     }
 }
 

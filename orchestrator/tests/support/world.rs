@@ -162,6 +162,12 @@ impl World {
         self.mine(away(), vec![transfer(TransferKind::Burn, id, dollars)])
     }
 
+    /// Many small burns in one block of the other chain, with ids from here on.
+    pub fn burns(&self, from: u64, count: u64, dollars: u64) -> BlockRef {
+        let burns = (from..from + count).map(|id| transfer(TransferKind::Burn, id, dollars));
+        self.mine(away(), burns.collect())
+    }
+
     /// Every event on the chains, by its id.
     pub fn events(&self) -> BTreeSet<portcullis_verifier::EventId> {
         self.with(|state| {

@@ -10,6 +10,7 @@ mod dissent;
 mod flow;
 mod large;
 mod mismatch;
+mod overload;
 mod premature;
 mod reorg;
 mod replayed;
@@ -56,6 +57,8 @@ pub(crate) enum Fact<'a> {
     Waits { value: u64 },
     /// A chain's source tells nothing.
     Dark { chain: ChainNo, detail: &'a str },
+    /// What was seen of a chain is consumed late.
+    Overloaded { chain: ChainNo, behind_ms: u64 },
     /// A chain makes no blocks.
     Stalled { chain: ChainNo },
     /// An endpoint or a chain misbehaves.
@@ -108,6 +111,7 @@ pub(crate) const fn detectors() -> &'static [Detector] {
         reorg::DETECTOR,
         admin::DETECTOR,
         unmapped::DETECTOR,
+        overload::DETECTOR,
     ]
 }
 

@@ -288,6 +288,16 @@ impl Engine {
         self.revisit(chain, effects);
     }
 
+    pub(super) fn overload(&mut self, chain_id: &ChainId, behind_ms: u64, effects: &mut Effects) {
+        let Some(chain) = self.names.chain(chain_id) else { return };
+        if behind_ms == 0 {
+            return self.clear_chain(Cause::Overload, chain);
+        }
+        for bridge in self.bridges_on(chain) {
+            self.judge_other(bridge, &Fact::Overloaded { chain, behind_ms }, None, effects);
+        }
+    }
+
     fn clear_chain(&mut self, cause: Cause, chain: ChainNo) {
         for bridge in self.bridges_on(chain) {
             let key = SignalKey { cause, bridge, subject: Subject::Chain(chain) };

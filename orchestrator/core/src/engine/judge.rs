@@ -123,6 +123,7 @@ impl Engine {
         let chain = match fact {
             Fact::Dark { chain, .. }
             | Fact::Stalled { chain }
+            | Fact::Overloaded { chain, .. }
             | Fact::Fault { chain, .. }
             | Fact::Refuted { chain, .. }
             | Fact::Admin { chain, .. }

@@ -126,6 +126,7 @@ impl Engine {
             Body::Command(command) => self.command(command, &mut effects),
             Body::ConfigChanged(config) => self.config_changed(config, &mut effects),
             Body::Checked(check) => self.checked(check, &mut effects),
+            Body::Overload { chain, behind_ms } => self.overload(chain, *behind_ms, &mut effects),
         }
         if self.armed_ms.is_some_and(|at| at <= self.now_ms) {
             self.wake(&mut effects);
