@@ -1,0 +1,125 @@
+//! How long a start takes with a long log: `cargo bench -p portcullis --bench restart -- 1000000`.
+//!
+//! Writes so many inputs (transfers, with a block of each chain every hundred) into a throw-away Postgres, as the
+//! service does, and rebuilds the engine from them. The last line is one JSON object.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::float_arithmetic,
+    missing_docs,
+    reason = "a measurement fails by panicking"
+)]
+
+#[path = "../tests/support/mod.rs"]
+mod support;
+
+use std::time::Instant;
+
+use portcullis::correlate::rebuild::rebuild;
+use portcullis::store::{LogEnd, LogRecord, Pool, Step, WriteSet};
+use portcullis_core::log::{chain_head, encode_effects, encode_input};
+use portcullis_core::{Body, ENGINE_VERSION, Engine, Input};
+use portcullis_verifier::{
+    ChainId, Event, Observation, Position, Progress, Status, Transfer, TransferKind, U256, keccak256,
+};
+use support::world::{away, config, home, word};
+use support::{Database, log_name, slug};
+
+const T0: u64 = 1_700_000_000;
+
+/// The n-th input: honest burns, and blocks now and then.
+fn body(n: u64) -> Body {
+    let time = T0 + n / 100;
+    let block = |chain: ChainId| keccak256(format!("{chain}/{}", n / 100));
+    match n % 100 {
+        0 if n == 0 => Body::ConfigChanged(Box::new(config())),
+        rest @ (0 | 1) => {
+            let chain = if rest == 0 { home() } else { away() };
+            let height = n / 100;
+            Body::Progress(Progress {
+                chain,
+                height,
+                block_hash: block(chain),
+                time,
+                safe_height: height,
+                final_height: height.saturating_sub(10),
+            })
+        }
+        index => {
+            let index = u32::try_from(index).unwrap();
+            let tx_hash = keccak256(n.to_be_bytes());
+            let position = Position {
+                height: n / 100,
+                tx_index: index,
+                log_index: index,
+                block_hash: block(away()),
+                tx_hash,
+            };
+            let transfer = Transfer {
+                kind: TransferKind::Burn,
+                bridge: slug("b"),
+                local: word(2),
+                remote: word(1),
+                message_id: word(n),
+                asset: word(0x12),
+                amount: U256::from(1_000_000u64),
+                sender: None,
+                recipient: word(0xbeef),
+            };
+            Body::Observed(Observation::new(
+                away(),
+                position,
+                time,
+                Status::Included,
+                tx_hash,
+                Event::Transfer(transfer),
+            ))
+        }
+    }
+}
+
+#[tokio::main]
+async fn main() {
+    let inputs: u64 = std::env::args().skip(1).find_map(|arg| arg.parse().ok()).unwrap_or(100_000);
+    let database = Database::start().await;
+    let (store, log) = (&database.store, log_name());
+    store.open_log(&log).await.unwrap();
+    let (mut engine, mut end) = (Engine::new(config()).unwrap(), LogEnd::EMPTY);
+    let began = Instant::now();
+    let mut n = 0;
+    while n < inputs {
+        let mut set = WriteSet::new(log, end);
+        for n in n..(n + 1_024).min(inputs) {
+            let input = Input { at_ms: T0 * 1_000 + n, body: body(n) };
+            let (effects, encoded) = (engine.step(&input), encode_input(&input));
+            let head = chain_head(end.head, end.next_seq, &encoded);
+            let record = LogRecord {
+                seq: end.next_seq,
+                at_ms: input.at_ms,
+                encoded,
+                head,
+                engine_version: ENGINE_VERSION,
+                effects: encode_effects(&effects),
+            };
+            end = LogEnd { next_seq: end.next_seq + 1, head };
+            set.steps.push(Step { record, input, effects });
+        }
+        store.commit(&set, Pool::General).await.unwrap();
+        n += 1_024;
+    }
+    let wrote = began.elapsed().as_secs_f64();
+    drop(engine);
+    let began = Instant::now();
+    let rebuilt = rebuild(store, &log).await.unwrap();
+    let rebuilding = began.elapsed().as_secs_f64();
+    assert_eq!(rebuilt.end, end);
+    let per_second = inputs as f64 / rebuilding;
+    println!(
+        "{inputs} inputs written in {wrote:.1} s, rebuilt in {rebuilding:.2} s ({per_second:.0} a second)"
+    );
+    println!("{}", serde_json::json!({ "inputs": inputs, "write_secs": wrote, "rebuild_secs": rebuilding }));
+}
