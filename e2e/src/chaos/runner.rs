@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use super::{Case, Outcome, cases};
 
-/// How long one case may take: building a world takes seconds, the longest fault lasts a minute, and a busy machine
-/// doubles both.
-pub const LIMIT: Duration = Duration::from_secs(300);
+/// How long one case may take: building a world takes seconds, the longest fault lasts a minute, the simulation is
+/// compiled first, and a busy machine doubles all of it.
+pub const LIMIT: Duration = Duration::from_secs(600);
 
 /// One run of a case.
 #[derive(Debug)]
