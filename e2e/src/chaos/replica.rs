@@ -57,10 +57,25 @@ fn second(trial: &Trial, replica: &'static str) -> Result<Service> {
     Service::begin(&trial.world, &Tuning { env, replica, folder: "data-second", ..Tuning::default() })
 }
 
+/// Makes the one that leads the scene's service, and gives the one that waits. Which leads is theirs to settle: on a
+/// machine that is too busy to renew a lease in time it changes hands.
+async fn spare(scene: &mut Scene, mut other: Service) -> Result<Service> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let phases = (scene.trial.service.phase().await, other.phase().await);
+        match (phases.0.as_deref(), phases.1.as_deref()) {
+            (Some("running"), Some("standby")) => return Ok(other),
+            (Some("standby"), Some("running")) => std::mem::swap(&mut scene.trial.service, &mut other),
+            _ => ensure!(Instant::now() < deadline, "one leads and one waits, not {phases:?}"),
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
 async fn takes_over(seed: u64, moment: Option<Moment>) -> Result<Outcome> {
     let mut scene = Scene::start(seed, Tuning::default()).await?;
-    let mut other = second(&scene.trial, "main")?;
-    other.until_phase("standby", PATIENCE).await?;
+    let other = second(&scene.trial, "main")?;
+    let mut other = spare(&mut scene, other).await?;
     let pid = scene.trial.service.pid();
     let play;
     if let Some(moment) = moment {
@@ -80,7 +95,7 @@ async fn takes_over(seed: u64, moment: Option<Moment>) -> Result<Outcome> {
     Trap::clear(&scene.trial.world);
     let left = check::unrecorded(&scene.trial, true).await?;
     ensure!(left.is_empty(), "after the kill: {}", left.join("; "));
-    // From here on the second is the one that is asked. The first's object still ends the database, last of all.
+    // From here on the survivor is the one that is asked.
     std::mem::swap(&mut scene.trial.service, &mut other);
     let outcome = finish(&scene, play).await;
     scene.trial.service.stop().await?;
@@ -111,8 +126,8 @@ async fn finish(scene: &Scene, play: crate::lab::Play) -> Result<Outcome> {
 /// The leader wakes up with a decision to make that the second has made meanwhile: it has to step back.
 async fn leader_wakes_up(seed: u64) -> Result<Outcome> {
     let mut scene = Scene::start(seed, Tuning::default()).await?;
-    let mut other = second(&scene.trial, "main")?;
-    other.until_phase("standby", PATIENCE).await?;
+    let other = second(&scene.trial, "main")?;
+    let mut other = spare(&mut scene, other).await?;
     let pid = scene.trial.service.pid();
     let world = &scene.trial.world;
     let trap = Trap::set(world, &scene.trial.service, Moment::Shown, move || signal(pid, Signal::STOP));
