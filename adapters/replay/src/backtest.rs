@@ -10,10 +10,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use portcullis_core::{Effect, Engine, Input, config::Rules, effect::Cause, input::Body};
+use portcullis_core::{
+    Effect, Engine, Input,
+    config::Rules,
+    effect::Cause,
+    input::{Body, Outcome},
+};
+use portcullis_verifier::Verdict;
 use serde::{Deserialize, Serialize};
 
-use crate::{dataset::Dataset, witness::Witness};
+use crate::{config::recorded, dataset::Dataset, witness::Witness};
 
 mod score;
 
@@ -198,7 +204,7 @@ impl Run<'_> {
         }
     }
 
-    /// One input, and an answer to each request for evidence that it caused.
+    /// One input, and an answer to each request for evidence that it caused. Every gate closes as soon as it is asked.
     fn feed(&mut self, input: &Input) {
         let effects = self.engine.step(input);
         self.inputs = self.inputs.saturating_add(1);
@@ -208,6 +214,12 @@ impl Run<'_> {
                 Effect::RequestEvidence { claim, .. } => {
                     let body = Body::Proved { claim: claim.id(), verdict: self.witness.verdict(claim) };
                     answers.push(Input { at_ms: input.at_ms, body });
+                }
+                Effect::Contain(decision) => {
+                    answers.extend(decision.actions.iter().map(|action| {
+                        let outcome = Outcome::Effective { verdict: Verdict::Proven(recorded()) };
+                        Input { at_ms: input.at_ms, body: Body::Landed { action: action.id, outcome } }
+                    }));
                 }
                 Effect::Deadline { at_ms } => {
                     self.deadlines.insert(*at_ms);

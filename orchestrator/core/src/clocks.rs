@@ -20,6 +20,8 @@ pub(crate) struct Clock {
     pub(crate) stalled: bool,
     /// Bound of `stalled`, in milliseconds of shell time; zero where the chain is not configured.
     pub(crate) stall_after_ms: u64,
+    /// Shell time since which somebody listens without a break: silence before it says nothing of the chain.
+    pub(crate) heard_since_ms: u64,
 }
 
 impl Clock {
@@ -46,7 +48,7 @@ impl Clock {
         if self.stalled || self.stall_after_ms == 0 {
             None
         } else {
-            Some(at_ms.saturating_add(self.stall_after_ms))
+            Some(at_ms.max(self.heard_since_ms).saturating_add(self.stall_after_ms))
         }
     }
 }
@@ -80,6 +82,13 @@ impl Clocks {
                 dark: clock.dark_since_ms.is_some() || clock.stalled,
             },
             None => SourceView { watermark: 0, dark: false },
+        }
+    }
+
+    /// Nobody listened until now: a chain's silence is counted from here on.
+    pub(crate) fn listen_from(&mut self, now_ms: u64) {
+        for clock in &mut self.list {
+            clock.heard_since_ms = now_ms;
         }
     }
 

@@ -78,6 +78,11 @@ impl Incident {
         }
     }
 
+    /// True when a person stands behind it.
+    pub(crate) fn is_manual(&self) -> bool {
+        self.causes.contains_key(&Cause::Manual)
+    }
+
     /// Highest class that its signals allow; none when nothing supports it.
     pub(crate) fn class(&self) -> Option<ActionClass> {
         self.by_class.last_key_value().map(|(class, _)| *class)

@@ -85,6 +85,9 @@ pub enum Body {
         /// From seeing to consuming, milliseconds; zero when it is in time again.
         behind_ms: u64,
     },
+    /// The shell listens again: it was down, or its clock was set forward. The time that passed since the input
+    /// before was not spent listening, so the silence in it says nothing of any chain.
+    Resumed,
 }
 
 /// What was checked.

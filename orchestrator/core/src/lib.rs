@@ -31,5 +31,5 @@ mod vault;
 pub use config::{ConfigError, EngineConfig};
 pub use detect::{Card, cards};
 pub use effect::{Effect, Effects};
-pub use engine::{ENGINE_VERSION, Engine, view};
+pub use engine::{ENGINE_VERSION, Engine, Intake, view};
 pub use input::{Body, Command, Input};

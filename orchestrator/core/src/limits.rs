@@ -38,6 +38,14 @@ pub const WAITING_GRACE_MS: u64 = 2_000;
 /// of a busy bridge takes less, and whoever feeds old blocks slowly gains no more.
 pub const WAITING_LIMIT_MS: u64 = 120_000;
 
+/// A deadline met so much later than asked, milliseconds, shows that the shell was away: it was down or suspended, or
+/// its clock was set forward. A busy shell is late by less.
+pub const WAKE_LATE_MS: u64 = 5_000;
+
+/// Shortest time between two extensions of a closure that is not known to be in effect, milliseconds, however short
+/// closures are configured.
+pub const EXTEND_PACE_MS: u64 = 5_000;
+
 /// Longest pause before an undecided claim is put again, milliseconds.
 pub const RETRY_LAST_MS: u64 = 60_000;
 

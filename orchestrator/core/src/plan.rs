@@ -25,19 +25,53 @@ pub(crate) struct Asked {
     pub(crate) stopped: bool,
     /// It failed on chain so many times in a row.
     pub(crate) failures: u32,
+    /// Shell time of the asking, milliseconds.
+    pub(crate) at_ms: u64,
+    /// It failed on chain, and is asked again at this shell time, milliseconds.
+    pub(crate) again_ms: Option<u64>,
+}
+
+/// What was asked of a gate last, at each level: a later limit does not make a closure forgotten.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Asks(BTreeMap<Level, Asked>);
+
+impl Asks {
+    /// Remembers what is asked now.
+    pub(crate) fn put(&mut self, asked: Asked) {
+        self.0.insert(asked.level, asked);
+    }
+
+    /// At each level, the loosest first.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Asked> {
+        self.0.values()
+    }
+
+    /// At each level, to change.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Asked> {
+        self.0.values_mut()
+    }
+
+    /// The tightest that is not over at a time, else the tightest.
+    pub(crate) fn tightest(&self, now: u64) -> Option<&Asked> {
+        self.0.values().rev().find(|asked| asked.until > now).or_else(|| self.0.values().next_back())
+    }
+
+    /// The longest of at least a level in a generation.
+    fn longest(&self, level: Level, generation: u32) -> Option<&Asked> {
+        let fits = self.0.range(level..).map(|(_, asked)| asked).filter(|a| a.generation == generation);
+        fits.max_by_key(|asked| asked.until)
+    }
 }
 
 /// What the engine knows of one gate.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Gate {
     pub(crate) state: Option<GateState>,
-    pub(crate) asked: Option<Asked>,
+    pub(crate) asked: Asks,
     /// The same for what a mode held back: proposed once, not at every step.
     pub(crate) proposed: Option<Asked>,
     /// How far automation may go, where a person changed it.
     pub(crate) mode: Option<Mode>,
-    /// An action that failed on chain is asked again at this shell time, milliseconds.
-    pub(crate) again_ms: Option<u64>,
     /// Two people raised the mode until this shell time, milliseconds; then it falls back to the one beside it.
     pub(crate) trust: Option<(Mode, u64)>,
     /// The budget withholds extensions until this shell time, milliseconds.
@@ -56,12 +90,12 @@ impl Gate {
     /// True when the gate is known, or was asked, to be as tight until `at_least`.
     fn covers(&self, level: Level, at_least: u64, now: u64, automatic: bool) -> bool {
         let known = self.state.as_ref().is_some_and(|s| s.level >= level && s.until >= at_least);
-        let asked = if automatic { self.asked } else { self.proposed };
-        let asked = asked.is_some_and(|a| {
+        let covers = |a: &Asked| {
             let live = a.until > now && a.generation == self.generation();
             live && a.level >= level && (a.until >= at_least || a.stopped)
-        });
-        known || asked
+        };
+        let said = if automatic { self.asked.iter().any(covers) } else { self.proposed.iter().any(covers) };
+        known || said
     }
 }
 
@@ -138,7 +172,7 @@ impl Want<'_> {
     pub(crate) fn is_first(&self) -> bool {
         let (level, now) = (level_of(self.class), self.now.time);
         let known = self.gate.state.as_ref().is_some_and(|s| s.level >= level && s.until > now);
-        let asked = self.gate.asked.is_some_and(|a| {
+        let asked = self.gate.asked.iter().any(|a| {
             let live = a.until > now && a.generation == self.gate.generation();
             live && a.level >= level && a.failures == 0
         });
@@ -154,7 +188,8 @@ impl Want<'_> {
     pub(crate) fn is_covered(&self) -> bool {
         let allowed = self.is_allowed();
         // What was asked for less (a short hold) is made as long as the stronger class wants.
-        let said = if allowed { self.gate.asked } else { self.gate.proposed };
+        let asked = self.gate.asked.tightest(self.now.time);
+        let said = if allowed { asked } else { self.gate.proposed.as_ref() };
         let rises = said.is_some_and(|asked| asked.until > self.now.time && asked.class < self.class);
         let left = if rises { self.secs() } else { self.secs().checked_div(2).unwrap_or(0) };
         let enough = self.now.time.saturating_add(left);
@@ -162,21 +197,18 @@ impl Want<'_> {
     }
 }
 
-/// Plans one target for one class.
+/// The action that gives a target what is wanted of it, covered or not.
 ///
 /// `until` is the chain's time plus the playbook's expiry, never more than the target grants at once and never
 /// less than what was asked before.
-pub(crate) fn step(want: &Want<'_>, order: &Order<'_>) -> Step {
-    if want.is_covered() {
-        return Step::Covered;
-    }
+pub(crate) fn action(want: &Want<'_>, order: &Order<'_>) -> Action {
     let Want { target, gate, class, now, .. } = *want;
     let (secs, level) = (want.secs(), level_of(class));
-    let previous = gate.asked.filter(|a| a.level >= level && a.generation == gate.generation());
+    let previous = gate.asked.longest(level, gate.generation());
     let until = now.time.saturating_add(secs).max(previous.map_or(0, |a| a.until));
     let blocks = until.saturating_sub(now.time).div_ceil(target.block_secs.max(1));
     let until_height = now.height.saturating_add(blocks).max(previous.map_or(0, |a| a.until_height));
-    let action = Action {
+    Action {
         id: ActionId(B256::ZERO),
         chain: target.chain,
         target: target.address,
@@ -190,7 +222,15 @@ pub(crate) fn step(want: &Want<'_>, order: &Order<'_>) -> Step {
         value_at_risk_micro_usd: order.value_at_risk,
         reasons: order.reasons.to_vec(),
     }
-    .with_id();
+    .with_id()
+}
+
+/// Plans one target for one class.
+pub(crate) fn step(want: &Want<'_>, order: &Order<'_>) -> Step {
+    if want.is_covered() {
+        return Step::Covered;
+    }
+    let action = action(want, order);
     if want.is_allowed() {
         return Step::Act(action);
     }
@@ -225,7 +265,7 @@ pub(crate) fn applies(playbook: &Playbook, target: &Target) -> bool {
 }
 
 /// What is remembered of an action that was asked for.
-pub(crate) fn asked(action: &Action) -> Asked {
+pub(crate) fn asked(action: &Action, at_ms: u64) -> Asked {
     Asked {
         action: action.id,
         class: action.class,
@@ -237,5 +277,7 @@ pub(crate) fn asked(action: &Action) -> Asked {
         effective: false,
         stopped: false,
         failures: 0,
+        at_ms,
+        again_ms: None,
     }
 }

@@ -22,7 +22,7 @@ fn supported(signals: &Signals, incident: &Incident, class: ActionClass, floor: 
     if incident.class().is_none_or(|has| has < class) {
         return false;
     }
-    if *floor == Assurance::default() || incident.causes.contains_key(&crate::effect::Cause::Manual) {
+    if *floor == Assurance::default() || incident.is_manual() {
         return true;
     }
     incident.proven.iter().filter(|(_, assurance)| assurance.meets(floor)).any(|(event, _)| {

@@ -71,6 +71,7 @@ fn a_closure_is_extended_when_half_is_gone_and_new_after_expiry() {
     strike(&mut run, 0, NOW + 12);
     run.prove_all();
     let first = actions(&run)[0].clone();
+    run.effective();
     run.until(NOW + EXPIRY / 2 - 60);
     strike(&mut run, 1, NOW + EXPIRY / 2 - 60);
     assert_eq!(run.decisions().len(), 1, "more than half is left");
@@ -80,6 +81,7 @@ fn a_closure_is_extended_when_half_is_gone_and_new_after_expiry() {
     let second = actions(&run)[2].clone();
     assert!(second.until > first.until && second.until_height > first.until_height);
     assert_ne!(second.id, first.id);
+    run.effective();
     let late = NOW + 3 * EXPIRY;
     run.until(late);
     assert_eq!(run.decisions().len(), 2, "silence extends nothing: the way back needs no one");
@@ -154,6 +156,7 @@ fn a_raised_mode_does_what_was_held_back_but_not_for_old_stories() {
     };
     run.body(raise("home", run.now_ms));
     assert_eq!(actions(&run).len(), 1);
+    run.effective();
     run.at(NOW + 3 * 86_400);
     run.body(raise("away", run.now_ms));
     assert_eq!(actions(&run).len(), 1, "three days later nothing is closed for it");
@@ -380,4 +383,46 @@ proptest! {
             prop_assert!(of_chain.len() as u64 <= 2 + spent / (EXPIRY / 2));
         }
     }
+}
+
+#[test]
+fn a_limit_asked_later_does_not_make_a_closure_forgotten() {
+    let mut run = scene();
+    strike(&mut run, 0, NOW + 12);
+    run.prove_all();
+    let closed = actions(&run)[0].clone();
+    run.body(Body::Command(Command::Contain {
+        targets: vec![slug("home")],
+        level: Level::Limited,
+        by: slug("ada"),
+        reason: String::from("and for longer"),
+    }));
+    let detail = String::from("out of gas");
+    run.body(Body::Landed { action: closed.id, outcome: Outcome::Reverted { detail } });
+    run.tick(run.now_ms + 60_000);
+    let last = actions(&run).last().map(|a| (*a).clone()).unwrap();
+    assert!(last.level == Level::Closed && last.until >= closed.until, "{last:?}");
+    assert_eq!(run.engine.gates()[0].asked.unwrap().1, Level::Closed, "what is in force is what people see");
+}
+
+#[test]
+fn what_people_released_is_not_closed_again_by_an_old_decision() {
+    let mut run = scene();
+    strike(&mut run, 0, NOW + 12);
+    run.prove_all();
+    let closed = actions(&run)[0].clone();
+    let before = run.decisions().len();
+    run.body(Body::Gate(GateState {
+        target: slug("home"),
+        height: height(NOW + 24),
+        level: Level::Open,
+        until: 0,
+        until_height: 0,
+        generation: 1,
+        proven: true,
+    }));
+    run.body(Body::Landed { action: closed.id, outcome: Outcome::Reverted { detail: String::new() } });
+    run.tick(run.now_ms + 60_000);
+    let away_only: Vec<_> = run.decisions()[before..].iter().flat_map(|d| &d.actions).collect();
+    assert!(away_only.iter().all(|a| a.chain == away()), "{away_only:?}");
 }

@@ -161,9 +161,12 @@ impl ActionTask {
         }
     }
 
-    /// True once the gate would ignore the action.
+    /// True once its time has run out, by the chain's last block or by this machine's clock: a chain that is not
+    /// seen goes on all the same, and a trip whose time is over closes nothing. Long before that the engine asks anew
+    /// for a closure that is still wanted and not known to be in effect.
     fn is_over(&self) -> bool {
-        self.shared.confirm.has_run_out(&self.action)
+        let here_secs = now_ms().checked_div(1_000).unwrap_or(0);
+        here_secs >= self.action.until || self.shared.confirm.has_run_out(&self.action)
     }
 
     /// Waits while a kill switch forbids the action; false when it had to wait.

@@ -7,6 +7,7 @@
 //!
 //! **Architecture Invariant:** the engine consumes nothing that does not go into the log, in this order.
 
+pub mod clock;
 pub mod rebuild;
 pub mod sources;
 mod told;
@@ -29,6 +30,7 @@ use crate::store::{LogEnd, LogName, LogRecord, Step, WriteSet};
 use crate::telemetry::{Background, Status, millis, now_ms};
 use crate::verify::EvidenceQueue;
 use crate::writer::{Order, Work};
+use clock::LogClock;
 use sources::Sources;
 use told::Told;
 
@@ -71,7 +73,7 @@ pub struct Correlator {
     log: LogName,
     engine: Engine,
     end: LogEnd,
-    last_at_ms: u64,
+    clock: LogClock,
     deadlines: BTreeSet<u64>,
     sources: Sources,
     bridges: BTreeSet<Slug>,
@@ -100,7 +102,8 @@ impl Correlator {
         let bridges = engine.config().bridges.iter().map(|bridge| bridge.id).collect();
         let (set, told) = (WriteSet::new(log, end), Told::default());
         let (orders, seen) = (Vec::new(), None);
-        Self { log, engine, end, last_at_ms, deadlines, sources, bridges, told, out, set, orders, seen }
+        let clock = LogClock::new(last_at_ms, now_ms(), Instant::now());
+        Self { log, engine, end, clock, deadlines, sources, bridges, told, out, set, orders, seen }
     }
 
     /// Runs until told to stop; what was consumed is handed over before it returns.
@@ -135,7 +138,7 @@ impl Correlator {
 
     fn until_deadline(&self) -> Option<Duration> {
         let at_ms = self.deadlines.first()?;
-        Some(Duration::from_millis(at_ms.saturating_sub(now_ms())))
+        Some(Duration::from_millis(at_ms.saturating_sub(self.clock.peek(Instant::now(), now_ms()))))
     }
 
     /// Everything that waits in the queue of verdicts, outcomes and commands, up to a bound.
@@ -222,9 +225,15 @@ impl Correlator {
 
     /// Gives an input its place and moment, and lets the engine consume it.
     fn consume(&mut self, body: Body) {
-        // Clocks are set back; the log's never runs backwards.
-        let at_ms = now_ms().max(self.last_at_ms);
-        self.last_at_ms = at_ms;
+        let moment = self.clock.advance(Instant::now(), now_ms());
+        if moment.skipped {
+            tracing::warn!(at_ms = moment.at_ms, "the clock was set forward, or the machine slept");
+            self.consume_at(moment.at_ms, Body::Resumed);
+        }
+        self.consume_at(moment.at_ms, body);
+    }
+
+    fn consume_at(&mut self, at_ms: u64, body: Body) {
         let input = Input { at_ms, body };
         let effects = self.engine.step(&input);
         let encoded = encode_input(&input);

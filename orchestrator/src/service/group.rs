@@ -300,20 +300,21 @@ impl Group {
         Ok(Running { stop: child, steps, writer, correlator, rows, engine_in, durable })
     }
 
-    /// The engine to go on with, and what it has to be told first: the configuration, where it is new.
+    /// The engine to go on with, and what it has to be told first: that nobody listened until now, before anything
+    /// else could look like silence; and the configuration, where it is new.
     fn engine(
         &self,
         engine: Option<Engine>,
         logged: Option<EngineConfig>,
     ) -> Result<(Engine, Vec<Body>), GroupError> {
-        let changed = || vec![Body::ConfigChanged(Box::new(self.config.clone()))];
+        let changed = || Body::ConfigChanged(Box::new(self.config.clone()));
         match engine {
-            Some(engine) if logged.as_ref() == Some(&self.config) => Ok((engine, Vec::new())),
-            Some(engine) => Ok((engine, changed())),
+            Some(engine) if logged.as_ref() == Some(&self.config) => Ok((engine, vec![Body::Resumed])),
+            Some(engine) => Ok((engine, vec![Body::Resumed, changed()])),
             None => {
                 let engine =
                     Engine::new(self.config.clone()).map_err(|e| RebuildError::Config(e.to_string()))?;
-                Ok((engine, changed()))
+                Ok((engine, vec![changed()]))
             }
         }
     }

@@ -21,6 +21,7 @@ pub(crate) fn kind_of(input: &Input) -> &'static str {
         Body::ConfigChanged(_) => "config_changed",
         Body::Checked(_) => "checked",
         Body::Overload { .. } => "overload",
+        Body::Resumed => "resumed",
     }
 }
 

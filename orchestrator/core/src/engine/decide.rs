@@ -133,7 +133,7 @@ impl Engine {
 
     /// True when acting for an incident can still stop something. A catch-up through old blocks, a raised mode or a
     /// new playbook must not close gates for what happened long ago; nor for what a person judged to be nothing.
-    fn is_current(&self, incident: &Incident) -> bool {
+    pub(super) fn is_current(&self, incident: &Incident) -> bool {
         let last = incident.keys.last().map_or(0, |(moment, _)| moment.0);
         let now_secs = self.now_ms.checked_div(1_000).unwrap_or(0);
         !incident.dismissed && last.saturating_add(self.config.rules.quiet_secs) >= now_secs
@@ -246,8 +246,7 @@ impl Engine {
         }
         for (target, action) in &actions {
             if let Some(gate) = self.gates.get_mut(target) {
-                gate.asked = Some(plan::asked(action));
-                gate.again_ms = None;
+                gate.asked.put(plan::asked(action, self.now_ms));
                 gate.held_back_ms = None;
             }
         }
@@ -255,7 +254,7 @@ impl Engine {
         self.hold_back(&withheld, effects);
         for held in withheld.iter().filter(|held| held.reason != BUDGET_SPENT) {
             if let Some(gate) = self.gates.get_mut(&held.target) {
-                gate.proposed = Some(plan::asked(&held.action));
+                gate.proposed = Some(plan::asked(&held.action, self.now_ms));
             }
         }
         let actions = actions.into_iter().map(|(_, action)| action).collect();
@@ -299,6 +298,11 @@ impl Engine {
         let Some(first) = chosen.first() else { return };
         let Some(bridge) = self.names.bridge_no(&first.bridge) else { return };
         let detail = format!("{by} asked for {level:?}: {reason}");
+        if level == Level::Open {
+            // SECURITY: nothing here opens a gate, so there is nothing to send; the asking is told, not lost.
+            let text = format!("{detail}; not done: release is another program's, with another key");
+            return self.tell(bridge, Cause::Manual, class, None, text, effects);
+        }
         let now = self.now_at(first);
         let key = SignalKey { cause: Cause::Manual, bridge, subject: Subject::Bridge };
         let signal = Signal {

@@ -5,7 +5,7 @@ use portcullis_verifier::{
     Transfer,
 };
 
-use super::Engine;
+use super::{Engine, fate::Fate};
 use crate::{
     detect::Fact,
     effect::{Cause, Effects},
@@ -17,25 +17,32 @@ use crate::{
 
 impl Engine {
     pub(super) fn observed(&mut self, observation: &Observation, effects: &mut Effects) {
+        let fate = self.fate_of(observation, effects);
+        self.intake.count(fate);
+    }
+
+    fn fate_of(&mut self, observation: &Observation, effects: &mut Effects) -> Fate {
         let chain_id = observation.chain();
-        let Some(chain) = self.names.chain(&chain_id) else { return };
+        let Some(chain) = self.names.chain(&chain_id) else { return Fate::Unnamed };
         match (observation.event(), observation.status()) {
             // No block holds it: nothing was moved. A preview of the mempool will look at these.
-            (_, Status::Pending) => {}
-            (Event::Transfer(transfer), Status::Retracted) => {
-                if let Some((bridge, seen)) = self.resolve(observation, chain, transfer) {
-                    self.retract(bridge, &seen, effects);
-                }
-            }
-            (Event::Transfer(transfer), _) => {
-                if let Some((bridge, seen)) = self.resolve(observation, chain, transfer) {
-                    self.take(bridge, &seen, effects);
+            (_, Status::Pending) => Fate::Pending,
+            (Event::Transfer(transfer), status) => {
+                let Some((bridge, seen)) = self.resolve(observation, chain, transfer) else {
+                    return Fate::Unnamed;
+                };
+                match status {
+                    Status::Retracted if self.retract(bridge, &seen, effects) => Fate::Retracted,
+                    Status::Retracted => Fate::NothingToRetract,
+                    _ => self.take(bridge, &seen, effects),
                 }
             }
             (_, Status::Retracted) => {
                 let event = observation.id().0;
+                let stood = self.signals.on_event(&event).next().is_some();
                 self.signals.clear_event(self.setting(), &event);
                 self.book.drop_event(&event);
+                if stood { Fate::Retracted } else { Fate::NothingToRetract }
             }
             (other, _) => self.observed_other(observation, chain, other, effects),
         }
@@ -81,19 +88,19 @@ impl Engine {
         self.names.form(seen.live.token).is_some_and(|form| form.home)
     }
 
-    fn take(&mut self, bridge: BridgeNo, seen: &Seen, effects: &mut Effects) {
+    fn take(&mut self, bridge: BridgeNo, seen: &Seen, effects: &mut Effects) -> Fate {
         if self.book.is_refuted(&seen.live.event) {
-            return;
+            return Fate::Refuted;
         }
         let view = self.source_view(seen);
         match self.ledger.observe(&self.names, view, seen, &mut self.changes) {
             Taken::New => {}
-            Taken::Duplicate => return,
+            Taken::Duplicate => return Fate::Duplicate,
             Taken::Full => {
                 let text =
                     String::from("a bound of the ledger is reached: a transfer was counted, not stored");
                 self.tell(bridge, Cause::Unmapped, ActionClass::Notify, None, text, effects);
-                return;
+                return Fate::Full;
             }
         }
         let mut left = None;
@@ -112,12 +119,14 @@ impl Engine {
         if let Some(outflow) = left {
             self.judge_outflow(&outflow, effects);
         }
+        Fate::Taken
     }
 
-    pub(super) fn retract(&mut self, bridge: BridgeNo, seen: &Seen, effects: &mut Effects) {
+    /// Takes a transfer back; false when it was not known.
+    pub(super) fn retract(&mut self, bridge: BridgeNo, seen: &Seen, effects: &mut Effects) -> bool {
         let view = self.source_view(seen);
         if !self.ledger.retract(&self.names, view, seen, &mut self.changes) {
-            return;
+            return false;
         }
         let event = seen.live.event;
         if self.is_home(seen) {
@@ -133,6 +142,7 @@ impl Engine {
         self.signals.clear_event(self.setting(), &event);
         self.book.drop_event(&event);
         self.judge_changes(effects);
+        true
     }
 
     fn clear_conservation(&mut self, bridge: BridgeNo, event: B256) {
@@ -146,29 +156,31 @@ impl Engine {
         chain: ChainNo,
         event: &Event,
         effects: &mut Effects,
-    ) {
+    ) -> Fate {
         let id = observation.id().0;
-        if self.book.is_refuted(&id) || self.signals.on_event(&id).next().is_some() {
-            return;
+        if self.book.is_refuted(&id) {
+            return Fate::Refuted;
+        }
+        if self.signals.on_event(&id).next().is_some() {
+            return Fate::Duplicate;
         }
         let at = Some((observation, chain));
         match event {
             Event::Transfer(_) => {}
             Event::Admin(change) => {
-                if let Some(bridge) = self.names.bridge(&change.bridge) {
-                    self.judge_other(bridge, &Fact::Admin { chain, change }, at, effects);
-                }
+                let Some(bridge) = self.names.bridge(&change.bridge) else { return Fate::Unnamed };
+                self.judge_other(bridge, &Fact::Admin { chain, change }, at, effects);
             }
             Event::Unmapped { bridge, contract, topic, reason } => {
-                if let Some(bridge) = self.names.bridge(bridge) {
-                    let fact = Fact::Unmapped { chain, contract: *contract, topic: *topic, reason };
-                    self.judge_other(bridge, &fact, at, effects);
-                }
+                let Some(bridge) = self.names.bridge(bridge) else { return Fate::Unnamed };
+                let fact = Fact::Unmapped { chain, contract: *contract, topic: *topic, reason };
+                self.judge_other(bridge, &fact, at, effects);
             }
             Event::Fault(fault) => {
                 self.fault(chain, fault, effects);
             }
         }
+        Fate::Taken
     }
 
     /// The whole chain is dark only when its source says so: one operator is not the chain.

@@ -6,6 +6,7 @@
 
 mod check;
 mod decide;
+mod fate;
 mod intake;
 mod judge;
 mod timers;
@@ -15,6 +16,7 @@ mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use fate::Intake;
 use portcullis_verifier::{OperatorId, Slug, U256, codec::digest};
 
 use crate::{
@@ -25,6 +27,7 @@ use crate::{
     evidence::Book,
     input::{Body, Input},
     ledger::{Change, Ledger},
+    limits,
     names::{BridgeNo, ChainNo, Names},
     notice::Notices,
     plan::Gates,
@@ -34,7 +37,7 @@ use crate::{
 
 /// Version of the engine's decisions. A log says which version decided; another version answers "another
 /// engine", not "unequal". Raised whenever the same inputs may give other effects.
-pub const ENGINE_VERSION: u32 = 2;
+pub const ENGINE_VERSION: u32 = 3;
 
 /// The engine of one linked group. See the crate's documentation.
 #[derive(Debug)]
@@ -58,6 +61,7 @@ pub struct Engine {
     faulty: BTreeSet<(ChainNo, Option<OperatorId>)>,
     now_ms: u64,
     inputs: u64,
+    intake: Intake,
     /// The deadline that the shell was given, shell time in milliseconds.
     armed_ms: Option<u64>,
     /// Something changed that may need an earlier deadline.
@@ -88,6 +92,7 @@ impl Engine {
             faulty: BTreeSet::new(),
             now_ms: 0,
             inputs: 0,
+            intake: Intake::default(),
             armed_ms: None,
             rearm: false,
             changes: Vec::new(),
@@ -127,8 +132,13 @@ impl Engine {
             Body::ConfigChanged(config) => self.config_changed(config, &mut effects),
             Body::Checked(check) => self.checked(check, &mut effects),
             Body::Overload { chain, behind_ms } => self.overload(chain, *behind_ms, &mut effects),
+            Body::Resumed => self.listen_again(),
         }
-        if self.armed_ms.is_some_and(|at| at <= self.now_ms) {
+        if let Some(armed_ms) = self.armed_ms.filter(|at| *at <= self.now_ms) {
+            // Whoever wakes the engine so late did not listen meanwhile, whether it knows that or not.
+            if self.now_ms.saturating_sub(armed_ms) > limits::WAKE_LATE_MS {
+                self.listen_again();
+            }
             self.wake(&mut effects);
         }
         if !self.signals.changed.is_empty() {

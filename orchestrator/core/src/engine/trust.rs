@@ -71,7 +71,7 @@ impl Engine {
         let touched: BTreeSet<Slug> = self
             .gates
             .iter()
-            .filter(|(_, gate)| gate.asked.is_some_and(|asked| asked.incident == id))
+            .filter(|(_, gate)| gate.asked.iter().any(|asked| asked.incident == id))
             .map(|(name, _)| *name)
             .collect();
         for target in touched {
@@ -83,7 +83,7 @@ impl Engine {
                 other => other,
             };
             if let Some(gate) = self.gates.get_mut(&target) {
-                gate.again_ms = None;
+                gate.asked.iter_mut().filter(|asked| asked.incident == id).for_each(|a| a.again_ms = None);
             }
             self.set_mode(target, lower, None, why.to_owned(), effects);
         }
@@ -168,7 +168,7 @@ impl Engine {
         let free_ms = self.spent.free_at_ms(self.now_ms, per_hour);
         for held in withheld.iter().filter(|held| held.reason == BUDGET_SPENT) {
             let Some(gate) = self.gates.get_mut(&held.target) else { continue };
-            let asked = gate.asked.map_or(0, |asked| asked.until);
+            let asked = gate.asked.iter().map(|asked| asked.until).max().unwrap_or(0);
             let known = gate.state.as_ref().map_or(0, |state| state.until);
             let ends_ms = asked.max(known).saturating_mul(1_000);
             let until_ms = free_ms.min(ends_ms).max(self.now_ms.saturating_add(limits::HELD_BACK_MS));

@@ -107,7 +107,7 @@ pub struct GateView {
     pub trusted_until_ms: Option<u64>,
     /// What the gate said last: level, until, height of the reading.
     pub known: Option<(Level, u64, u64)>,
-    /// What was asked last: action, level, until, whether it is known to be in effect.
+    /// The tightest that is asked and not over: action, level, until, whether it is known to be in effect.
     pub asked: Option<(ActionId, Level, u64, bool)>,
 }
 
@@ -149,6 +149,12 @@ impl Engine {
     #[must_use]
     pub fn causes_on(&self, event: EventId) -> Vec<Cause> {
         self.signals.on_event(&event.0).map(|(key, _)| key.cause).collect()
+    }
+
+    /// True when a proof showed that an event never happened.
+    #[must_use]
+    pub fn is_refuted(&self, event: EventId) -> bool {
+        self.book.is_refuted(&event.0)
     }
 
     /// Counters of the ledger.
@@ -222,7 +228,10 @@ impl Engine {
                 mode: self.mode_of(target),
                 trusted_until_ms: gate.trust.map(|(_, until_ms)| until_ms),
                 known: gate.state.as_ref().map(|s| (s.level, s.until, s.height)),
-                asked: gate.asked.map(|a| (a.action, a.level, a.until, a.effective)),
+                asked: gate
+                    .asked
+                    .tightest(self.now_at(target).time)
+                    .map(|a| (a.action, a.level, a.until, a.effective)),
             })
         });
         views.collect()
@@ -237,7 +246,8 @@ impl Engine {
             .gates
             .iter()
             .map(|(name, gate)| {
-                let asked = gate.asked.map(|a| (a.action, a.effective, a.stopped));
+                let asked: Vec<_> =
+                    gate.asked.iter().map(|a| (a.action, a.effective, a.stopped, a.again_ms)).collect();
                 (*name, gate.state.clone(), asked, (gate.mode, gate.trust, gate.held_back_ms))
             })
             .collect();

@@ -56,28 +56,29 @@ impl Engine {
 
     pub(super) fn landed(&mut self, action: ActionId, outcome: &Outcome) {
         let now_ms = self.now_ms;
-        let Some(gate) = self.gates.values_mut().find(|g| g.asked.is_some_and(|a| a.action == action)) else {
-            return;
-        };
-        let Some(asked) = gate.asked.as_mut() else { return };
+        let mut all = self.gates.values_mut().flat_map(|gate| gate.asked.iter_mut());
+        let Some(asked) = all.find(|asked| asked.action == action) else { return };
         match outcome {
             Outcome::Broadcast { .. } | Outcome::Landed { .. } | Outcome::Delayed { .. } => {}
             Outcome::Effective { verdict: Truth::Proven(_) } => {
                 asked.effective = true;
                 asked.failures = 0;
-                gate.again_ms = None;
+                asked.again_ms = None;
             }
             // Not known, or known not to be: the shell keeps trying the action that it has.
-            Outcome::Effective { .. } | Outcome::Reorged => asked.effective = false,
+            Outcome::Effective { .. } | Outcome::Reorged => {
+                asked.effective = false;
+                self.rearm = true;
+            }
             Outcome::Reverted { .. } => {
                 asked.effective = false;
                 asked.failures = asked.failures.saturating_add(1);
-                gate.again_ms = Some(now_ms.saturating_add(super::timers::pause_ms(asked.failures)));
+                asked.again_ms = Some(now_ms.saturating_add(super::timers::pause_ms(asked.failures)));
                 self.rearm = true;
             }
             Outcome::Stopped { .. } => {
                 asked.stopped = true;
-                gate.again_ms = None;
+                asked.again_ms = None;
             }
         }
     }
@@ -88,12 +89,9 @@ impl Engine {
         if stale {
             return;
         }
-        if let Some(asked) = &mut gate.asked
-            && state.generation == asked.generation
-            && state.level >= asked.level
-            && state.until >= asked.until
-        {
-            asked.effective |= state.proven;
+        for asked in gate.asked.iter_mut() {
+            let took = state.level >= asked.level && state.until >= asked.until;
+            asked.effective |= state.proven && took && state.generation == asked.generation;
         }
         gate.state = Some(state.clone());
     }
@@ -107,12 +105,10 @@ impl Engine {
                 self.false_alarm(*incident, &format!("{by} reports a false alarm: {reason}"), effects);
             }
             Command::Stop { action, .. } => {
-                let asked = self.gates.values_mut().filter(|g| g.asked.is_some_and(|a| a.action == *action));
-                for gate in asked {
-                    gate.again_ms = None;
-                    if let Some(asked) = &mut gate.asked {
-                        asked.stopped = true;
-                    }
+                let all = self.gates.values_mut().flat_map(|gate| gate.asked.iter_mut());
+                for asked in all.filter(|asked| asked.action == *action) {
+                    asked.again_ms = None;
+                    asked.stopped = true;
                 }
             }
             Command::SetMode { target, mode, by } => self.lower_mode(*target, *mode, by, effects),

@@ -18,7 +18,7 @@ use portcullis_core::{
     Effect, Effects, Engine, EngineConfig, Input,
     config::{Asset, AssetForm, Bridge, Chain, Mode, Playbook, Rules, Side, Target, Unwatched},
     effect::{Cause, Decision},
-    input::Body,
+    input::{Body, Outcome},
 };
 use portcullis_verifier::{
     ActionClass, Assurance, B256, ChainId, Claim, EndpointFault, Event, FaultKind, Observation, Position,
@@ -365,6 +365,15 @@ impl Run {
         self.see(Move::lock(900_000, dollars, T0));
         self.see(Move::mint(900_000, dollars, T0 + FINALITY + 60));
         self.until(T0 + 2 * FINALITY)
+    }
+
+    /// Every action so far is proven to be in effect.
+    pub fn effective(&mut self) {
+        let ids: Vec<_> = self.decisions().iter().flat_map(|d| d.actions.iter().map(|a| a.id)).collect();
+        for action in ids {
+            let outcome = Outcome::Effective { verdict: Verdict::Proven(needs()) };
+            self.body(Body::Landed { action, outcome });
+        }
     }
 
     pub fn causes(&self) -> Vec<Cause> {
