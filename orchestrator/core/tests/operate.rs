@@ -128,6 +128,7 @@ fn a_used_up_budget_withholds_extensions_pages_and_never_a_first_closure() {
     let mut run = scene_with(|config| config.rules.actions_per_hour = 2);
     strike(&mut run, 0, NOW + 12);
     assert_eq!(actions(&run).len(), 2, "both gates close; the budget is used up");
+    run.effective();
     // Somebody asks for longer closures within the hour: withheld once, and said.
     run.until(NOW + 3_000);
     let mut longer = run.engine.config().clone();
@@ -154,6 +155,7 @@ fn with_no_budget_at_all_every_open_gate_still_closes_and_closes_again() {
     strike(&mut run, 0, NOW + 12);
     let first = actions(&run);
     assert_eq!(first.len(), 2);
+    run.effective();
     run.until(NOW + EXPIRY - 60);
     strike(&mut run, 1, NOW + EXPIRY - 60);
     assert_eq!(actions(&run).len(), 2, "an extension is withheld");
