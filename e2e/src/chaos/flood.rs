@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use alloy::primitives::{Address, U256};
+use alloy::primitives::{Address, B256, U256};
 use alloy::sol_types::SolCall;
 use eyre::{Result, ensure};
 use futures::FutureExt;
+use tokio::task::JoinHandle;
 use tokio::time::{Duration, Instant, MissedTickBehavior, interval};
 
 use super::check::{self, Expect};
@@ -43,6 +44,9 @@ const CALL_GAS: u64 = 8_000_000;
 /// Message ids that nobody else uses begin here.
 const FIRST_ID: u64 = 1 << 40;
 
+/// A call that the node was handed, and its hash once the node took it.
+type Handed = JoinHandle<Result<B256>>;
+
 /// Sends one call after the other.
 struct Stranger {
     rpc: Arc<Rpc>,
@@ -64,33 +68,29 @@ impl Stranger {
         let mint = Token::mintCall { to: key.address(), value: U256::from(CALLS * PER_CALL) }.abi_encode();
         let mut stranger = Self { rpc, here, key, token, nonce: 0 };
         let nonce = stranger.rpc.nonce(owner.address()).await?;
-        let minted = stranger.send(owner, nonce, token, mint, 200_000).await?;
+        let minted = stranger.send(owner, nonce, token, mint, 200_000)?;
         let approve = Token::approveCall { spender: stranger.here.bridge, value: U256::MAX }.abi_encode();
-        let approved = stranger.send(&stranger.key, 0, token, approve, 200_000).await?;
+        let approved = stranger.send(&stranger.key, 0, token, approve, 200_000)?;
         stranger.nonce = 1;
-        stranger.landed(&[minted, approved]).await?;
+        stranger.landed(vec![minted, approved]).await?;
         Ok(stranger)
     }
 
-    async fn send(
-        &self,
-        key: &Key,
-        nonce: u64,
-        to: Address,
-        input: Vec<u8>,
-        gas: u64,
-    ) -> Result<alloy::primitives::B256> {
+    /// Hands a call to the node, which answers when it likes.
+    fn send(&self, key: &Key, nonce: u64, to: Address, input: Vec<u8>, gas: u64) -> Result<Handed> {
         let call = Call { to: Some(to), input: input.into(), gas, max_fee: 500_000_000_000, tip: 0 };
         let signed = key.sign(self.rpc.chain_id, nonce, &call)?;
-        self.rpc.send_raw(&signed.raw).await
+        let rpc = Arc::clone(&self.rpc);
+        Ok(tokio::spawn(async move { rpc.send_raw(&signed.raw).await }))
     }
 
     /// Waits until transactions have succeeded.
-    async fn landed(&self, hashes: &[alloy::primitives::B256]) -> Result<()> {
+    async fn landed(&self, handed: Vec<Handed>) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
-        for hash in hashes {
+        for handed in handed {
+            let hash = handed.await??;
             let receipt = loop {
-                if let Some(receipt) = self.rpc.receipt(*hash).await? {
+                if let Some(receipt) = self.rpc.receipt(hash).await? {
                     break receipt;
                 }
                 ensure!(Instant::now() < deadline, "{hash} does not land");
@@ -118,10 +118,10 @@ impl Stranger {
                 })
                 .collect();
             let input = Bridge::sendManyCall { sends }.abi_encode();
-            sent.push(self.send(&self.key, self.nonce, self.here.bridge, input, CALL_GAS).await?);
+            sent.push(self.send(&self.key, self.nonce, self.here.bridge, input, CALL_GAS)?);
             self.nonce += 1;
         }
-        self.landed(&sent).await?;
+        self.landed(sent).await?;
         Ok(Instant::now())
     }
 }
