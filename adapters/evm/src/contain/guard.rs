@@ -275,11 +275,11 @@ mod tests {
                 target: of("guard").parse().unwrap(),
                 scope: of("scope").parse().unwrap(),
                 level: [Level::Open, Level::Limited, Level::Closed]
-                    [vector["level"].as_u64().unwrap() as usize],
+                    [usize::try_from(vector["level"].as_u64().unwrap()).unwrap()],
                 until: of("until").parse().unwrap(),
                 until_height: of("untilHeight").parse().unwrap(),
                 incident: portcullis_verifier::IncidentId(text(&vector["incident"])),
-                generation: vector["generation"].as_u64().unwrap() as u32,
+                generation: u32::try_from(vector["generation"].as_u64().unwrap()).unwrap(),
                 class: portcullis_verifier::ActionClass::Halt,
                 value_at_risk_micro_usd: 0,
                 reasons: Vec::new(),
