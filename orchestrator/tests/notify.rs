@@ -243,7 +243,9 @@ async fn the_heartbeat_beats_while_groups_are_worked_on_and_falls_silent_otherwi
     let counted = Arc::clone(&beats);
     let count = move || {
         let counted = Arc::clone(&counted);
-        async move { drop(counted.fetch_add(1, Ordering::SeqCst)) }
+        async move {
+            let _before = counted.fetch_add(1, Ordering::SeqCst);
+        }
     };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
