@@ -8,7 +8,7 @@ use eyre::{Result, eyre};
 
 use crate::chain::{Mason, Rpc};
 use crate::clock::Factor;
-use crate::contracts::{Bridge, DIRECTION_OUT, Guard, GuardConfig, Token, bridge_id, scope};
+use crate::contracts::{Bridge, DIRECTION_OUT, Guard, GuardConfig, Token, bridge_id, canary_id, scope};
 use crate::keys::Key;
 use crate::scenario::{Domain, Scenario};
 
@@ -34,6 +34,8 @@ pub struct Crew {
     pub guardian: Key,
     /// May close: the key of the service.
     pub tripper: Key,
+    /// Brings the tripper's signed trips when the tripper's own account is stuck or empty. Has no role.
+    pub carrier: Key,
     /// Proves messages to the bridge.
     pub updater: Key,
     /// Delivers messages for honest users.
@@ -54,18 +56,20 @@ impl Crew {
             releaser: key("releaser")?,
             guardian: key("guardian")?,
             tripper: key("tripper")?,
+            carrier: key("carrier")?,
             updater: key("updater")?,
             relayer: key("relayer")?,
             float: key("float")?,
         })
     }
 
-    fn all(&self) -> [&Key; 7] {
+    fn all(&self) -> [&Key; 8] {
         [
             &self.owner,
             &self.releaser,
             &self.guardian,
             &self.tripper,
+            &self.carrier,
             &self.updater,
             &self.relayer,
             &self.float,
@@ -139,6 +143,10 @@ pub async fn deploy(
     let calls = [
         Guard::registerBridgeCall { bridge: bridge_id(), consumer: bridge }.abi_encode(),
         Guard::registerScopeCall { bridge: bridge_id(), direction: DIRECTION_OUT, corridor: any, asset: any }
+            .abi_encode(),
+        // A scope that nobody asks: the service closes it to see that closing works.
+        Guard::registerBridgeCall { bridge: canary_id(), consumer: crew.owner.address() }.abi_encode(),
+        Guard::registerScopeCall { bridge: canary_id(), direction: DIRECTION_OUT, corridor: any, asset: any }
             .abi_encode(),
         Guard::grantTripperCall {
             account: crew.tripper.address(),

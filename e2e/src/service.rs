@@ -37,6 +37,8 @@ pub struct Tuning {
     pub quiet_secs: u64,
     /// How far automation may go.
     pub mode: &'static str,
+    /// Whether another account carries trips that the tripper's own cannot send.
+    pub carrier: bool,
     /// Variables of the service's environment.
     pub env: Vec<(String, String)>,
     /// Name of its log among those of the same group.
@@ -55,6 +57,7 @@ impl Default for Tuning {
             silence_ms: 4_000,
             quiet_secs: 86_400,
             mode: "halt",
+            carrier: false,
             env: Vec::new(),
             replica: "main",
             folder: MAIN_FOLDER,
@@ -322,12 +325,20 @@ pub fn write_config(world: &World, tuning: &Tuning, port: u16) -> Result<PathBuf
     }
     bridge(&mut out, world, tuning)?;
     let factor = world.factor;
+    let carrier = if tuning.carrier {
+        write_keystore(&world.dir, "carrier.json", &world.crew.carrier)?;
+        "carrier = { keystore = \"carrier.json\", password_file = \"carrier.json.password\" }\n"
+    } else {
+        ""
+    };
+    // Plays count trips and incidents: drills and canaries happen in them only where a test asks for them.
     write!(
         out,
         "\n[rules]\nquiet_secs = {}\n\n[[playbook]]\nid = \"hold\"\nclass = \"hold\"\nexpiry_secs = {}\n\n\
          [[playbook]]\nid = \"halt\"\nclass = \"halt\"\nexpiry_secs = {}\n\
          needs = {{ quorum = 2, inclusion = \"merkle_proved\", execution = \"proved\" }}\n\n\
-         [signers.default]\nkeystore = \"tripper.json\"\npassword_file = \"tripper.json.password\"\n\n\
+         [signers.default]\nkeystore = \"tripper.json\"\npassword_file = \"tripper.json.password\"\n{carrier}\n\
+         [drill]\ninterval_secs = 0\ncanary_interval_secs = 0\n\n\
          [store]\ndata_dir = \"{}\"\n\n[api]\nlisten = \"127.0.0.1:{port}\"\n",
         factor.window(tuning.quiet_secs),
         factor.window(tuning.hold_secs),
@@ -379,7 +390,7 @@ fn bridge(out: &mut String, world: &World, tuning: &Tuning) -> Result<()> {
         write!(
             out,
             "\n[[bridge.side]]\nchain = \"{}\"\ndomain = {:#x}\n\
-             guard = {{ id = \"{}\", address = \"{}\", mode = \"{}\", max_secs = {} }}\n\n\
+             guard = {{ id = \"{}\", address = \"{}\", mode = \"{}\", max_secs = {}, canary = \"canary\" }}\n\n\
              [[bridge.side.contracts]]\naddress = \"{}\"\n\
              ignored = [\"TokenRegistered(address indexed token, bool isHome)\"]\nevents = [\n{}]\n",
             side.caip2(),

@@ -85,8 +85,9 @@ impl Engine {
             return;
         }
         let now = self.now_at(&target);
-        let until = now.time.saturating_add(limits::CANARY_SECS);
-        let blocks = limits::CANARY_SECS.div_ceil(target.block_secs.max(1));
+        let secs = limits::CANARY_SECS.min(target.max_secs);
+        let until = now.time.saturating_add(secs);
+        let blocks = secs.div_ceil(target.block_secs.max(1));
         let incident = IncidentId(digest("portcullis.canary.v1", &(self.config.group, name, self.now_ms)));
         let reasons = vec![format!("{by} lets a canary of {name} be closed, to see that closing works")];
         let action = Action {
