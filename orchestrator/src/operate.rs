@@ -11,6 +11,7 @@ pub mod modes;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use portcullis_core::config::Rules;
 use portcullis_verifier::{B256, ChainId, Slug};
 
 use crate::contain::purse::Allowance;
@@ -28,6 +29,8 @@ pub struct Operate {
     pub trust_delay: Duration,
     /// What containment may spend in an hour, by chain.
     pub spending: BTreeMap<ChainId, Allowance>,
+    /// Actions that containment may send in an hour, over all groups.
+    pub actions_per_hour: u64,
 }
 
 impl Default for Operate {
@@ -38,6 +41,7 @@ impl Default for Operate {
             canaries: BTreeMap::new(),
             trust_delay: Duration::from_secs(3_600),
             spending: BTreeMap::new(),
+            actions_per_hour: Rules::default().actions_per_hour,
         }
     }
 }

@@ -158,7 +158,7 @@ pub async fn run(wired: Wired, store: Store, options: Options) -> Result<(), Ser
     let renewing = tokio::spawn(Arc::clone(&leases).run(CancellationToken::new()));
     let watching = tokio::spawn(watch_database(store.clone(), Arc::clone(&status), stop.clone()));
     // One purse for all groups and configurations: the money is one.
-    let purse = Arc::new(Purse::new(operate.spending.clone()));
+    let purse = Arc::new(Purse::new(operate.spending.clone(), operate.actions_per_hour));
     let shell = Shell { store, data_dir, replica, leases, status, purse, pager, stop };
     let mut running = shell.begin(Change { wired, operate }, BTreeMap::new());
     while let Some(changed) = running.until_changed(&shell.stop, &mut commands, &mut changes).await {

@@ -267,7 +267,7 @@ async fn without_money_an_open_gate_still_closes_and_an_extension_waits_and_is_t
     until("people are told", || async {
         world.mine_both();
         let notices = database.store.notices(None, 20).await.unwrap();
-        notices.iter().any(|notice| notice.cause == "budget_spent" && notice.text.contains("money"))
+        notices.iter().any(|notice| notice.cause == "budget_spent" && notice.text.contains("base units"))
     })
     .await;
     assert_eq!(world.closed_until(home()), closed_until, "nothing was sent for it");

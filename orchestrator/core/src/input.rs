@@ -111,7 +111,7 @@ pub enum CheckKind {
     Rehearsal,
     /// A scope that nobody asks was closed through the real lane.
     Canary,
-    /// The money that containment may spend in an hour on the gate's chain.
+    /// What containment may do in an hour, and spend on the gate's chain.
     Gas,
 }
 

@@ -233,6 +233,13 @@ fn a_canary_goes_through_the_lane_in_any_mode_and_touches_no_gate() {
 }
 
 #[test]
+fn a_canary_never_asks_for_longer_than_its_gate_grants() {
+    let mut run = scene_with(|config| config.targets[0].max_secs = 60);
+    run.body(canary(0xca));
+    assert!(actions(&run)[0].until <= NOW + 60, "what a gate caps could not be proven");
+}
+
+#[test]
 fn a_canary_that_is_not_proven_in_time_or_fails_is_an_incident() {
     let mut run = scene_with(|_| {});
     run.body(canary(0xca));

@@ -47,6 +47,7 @@ impl Config {
             canaries: canaries.collect(),
             trust_delay: Duration::from_secs(self.operate.trust_delay_secs),
             spending: spending.collect(),
+            actions_per_hour: self.rules.actions_per_hour,
         }
     }
 }

@@ -1,8 +1,9 @@
-//! The purse: what containment may spend in an hour on each chain, over all groups and playbooks of the process.
+//! The purse: how much containment may do in an hour, and spend on each chain, over all groups and playbooks of the
+//! process. Each engine counts the actions of its own group already; this joins them.
 //!
 //! What an action may cost at most is reserved when its bytes are handed over: the offer, not the price, because the
 //! price is known only afterwards. Raised offers replace each other, so each action counts once, at its highest. When
-//! the hour's money is used up, what would *extend* a closure waits. What closes an open gate is never withheld: the
+//! the hour is used up, what would *extend* a closure waits. What closes an open gate is never withheld: the
 //! caller asks the gate itself first, and one that cannot be read counts as open.
 
 use std::collections::BTreeMap;
@@ -14,7 +15,7 @@ use portcullis_verifier::{ActionId, ChainId};
 /// Length of the window, milliseconds.
 const HOUR_MS: u64 = 3_600_000;
 
-/// Actions remembered per chain; older ones leave first.
+/// Actions remembered; older ones leave first.
 const REMEMBERED: usize = 10_000;
 
 /// What containment may spend on a chain.
@@ -29,33 +30,43 @@ pub struct Allowance {
 /// When an action's bytes were handed over last, and what they may cost at most.
 #[derive(Debug, Clone, Copy)]
 struct Reserved {
+    chain: ChainId,
     at_ms: u64,
     cost: u128,
 }
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Purse {
     allowances: BTreeMap<ChainId, Allowance>,
-    reserved: Mutex<BTreeMap<ChainId, BTreeMap<ActionId, Reserved>>>,
+    actions_per_hour: u64,
+    reserved: Mutex<BTreeMap<ActionId, Reserved>>,
 }
 
 impl Purse {
-    /// A purse with these allowances; a chain without one spends what it needs.
+    /// A purse with these allowances, and so many actions in a rolling hour over all chains and groups. A chain without
+    /// an allowance spends what it needs.
     #[must_use]
-    pub fn new(allowances: BTreeMap<ChainId, Allowance>) -> Self {
-        Self { allowances, reserved: Mutex::default() }
+    pub fn new(allowances: BTreeMap<ChainId, Allowance>, actions_per_hour: u64) -> Self {
+        Self { allowances, actions_per_hour, reserved: Mutex::default() }
     }
 
-    /// Whether an attempt fits into what is left of the hour's money; why not, if it does not.
+    /// Whether an attempt fits into what is left of the hour.
+    ///
+    /// # Errors
+    /// Why it does not, one sentence.
     pub fn fits(&self, attempt: &Attempt, now_ms: u64) -> Result<(), String> {
+        let mut all = self.reserved.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|_, reserved| reserved.at_ms.saturating_add(HOUR_MS) > now_ms);
+        let others = || all.iter().filter(|(action, _)| **action != attempt.action).map(|(_, r)| r);
+        let actions = u64::try_from(others().count()).unwrap_or(u64::MAX);
+        if actions >= self.actions_per_hour {
+            return Err(format!("{actions} actions were sent within an hour, over all groups and chains"));
+        }
         let Some(allowance) = self.allowances.get(&attempt.chain) else { return Ok(()) };
         let cost = cost(attempt, allowance);
-        let mut all = self.reserved.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_chain = all.entry(attempt.chain).or_default();
-        of_chain.retain(|_, reserved| reserved.at_ms.saturating_add(HOUR_MS) > now_ms);
-        let others = of_chain.iter().filter(|(action, _)| **action != attempt.action);
-        let spent = others.fold(0u128, |sum, (_, reserved)| sum.saturating_add(reserved.cost));
+        let here = others().filter(|reserved| reserved.chain == attempt.chain);
+        let spent = here.fold(0u128, |sum, reserved| sum.saturating_add(reserved.cost));
         if spent.saturating_add(cost) <= allowance.per_hour {
             return Ok(());
         }
@@ -67,17 +78,15 @@ impl Purse {
 
     /// An attempt's bytes are handed over.
     pub fn reserve(&self, attempt: &Attempt, now_ms: u64) {
-        let Some(allowance) = self.allowances.get(&attempt.chain) else { return };
-        let cost = cost(attempt, allowance);
+        let cost = self.allowances.get(&attempt.chain).map_or(0, |allowance| cost(attempt, allowance));
         let mut all = self.reserved.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_chain = all.entry(attempt.chain).or_default();
-        let known = of_chain.get(&attempt.action).map_or(0, |reserved| reserved.cost);
-        of_chain.insert(attempt.action, Reserved { at_ms: now_ms, cost: cost.max(known) });
-        while of_chain.len() > REMEMBERED {
-            let oldest =
-                of_chain.iter().min_by_key(|(_, reserved)| reserved.at_ms).map(|(action, _)| *action);
+        let known = all.get(&attempt.action).map_or(0, |reserved| reserved.cost);
+        let reserved = Reserved { chain: attempt.chain, at_ms: now_ms, cost: cost.max(known) };
+        all.insert(attempt.action, reserved);
+        while all.len() > REMEMBERED {
+            let oldest = all.iter().min_by_key(|(_, reserved)| reserved.at_ms).map(|(action, _)| *action);
             let Some(oldest) = oldest else { break };
-            of_chain.remove(&oldest);
+            all.remove(&oldest);
         }
     }
 }
@@ -106,7 +115,7 @@ mod tests {
 
     fn purse(per_hour: u128) -> Purse {
         let chain = ChainId::new("test:1").unwrap();
-        Purse::new(BTreeMap::from([(chain, Allowance { per_hour, gas_limit: 10 })]))
+        Purse::new(BTreeMap::from([(chain, Allowance { per_hour, gas_limit: 10 })]), 3)
     }
 
     #[test]
@@ -132,8 +141,22 @@ mod tests {
 
     #[test]
     fn a_chain_without_an_allowance_spends_what_it_needs() {
-        let purse = Purse::default();
+        let purse = Purse::new(BTreeMap::new(), 3);
         purse.reserve(&attempt(1, u128::MAX), 0);
         assert!(purse.fits(&attempt(2, u128::MAX), 0).is_ok());
+    }
+
+    #[test]
+    fn actions_are_counted_over_all_chains_each_once() {
+        let purse = Purse::new(BTreeMap::new(), 2);
+        let elsewhere = |action| Attempt { chain: ChainId::new("test:2").unwrap(), ..attempt(action, 1) };
+        for attempt in [attempt(1, 1), attempt(1, 2), elsewhere(2)] {
+            assert!(purse.fits(&attempt, 5).is_ok());
+            purse.reserve(&attempt, 5);
+        }
+        let why = purse.fits(&attempt(3, 1), 6).unwrap_err();
+        assert!(why.contains("2 actions"), "{why}");
+        assert!(purse.fits(&elsewhere(2), 6).is_ok(), "what is under way goes on");
+        assert!(purse.fits(&attempt(3, 1), 5 + HOUR_MS).is_ok());
     }
 }

@@ -33,7 +33,7 @@ pub struct ActionTask {
     effective: bool,
     /// The account seems stuck or empty: another one carries the trip beside it.
     stuck: bool,
-    /// It was said that the hour's money is used up.
+    /// It was said that the hour's budget is used up.
     broke: bool,
     /// The kill switches were read a moment ago.
     cleared: bool,
@@ -232,7 +232,7 @@ impl ActionTask {
         }
     }
 
-    /// Whether the hour's money suffices for what is signed. What closes an open gate is sent whatever was spent; what
+    /// Whether the hour's budget suffices for what is signed. What closes an open gate is sent whatever was spent; what
     /// extends a closure waits, and people are told.
     async fn affordable(&mut self) -> bool {
         let now = now_ms();
@@ -247,7 +247,7 @@ impl ActionTask {
             tracing::warn!(code = "PC-0604", action = %self.action.id, why, "sent all the same: the gate is open");
             return true;
         }
-        let why = format!("the hour's money is used up, and the gate is closed for now: {why}");
+        let why = format!("the hour's budget is used up, and the gate is closed for now: {why}");
         if !std::mem::replace(&mut self.broke, true) {
             tracing::error!(code = "PC-0604", action = %self.action.id, why, "an extension waits");
             self.check_gas(vec![why.clone()]).await;
