@@ -326,7 +326,9 @@ pub fn write_config(world: &World, tuning: &Tuning, port: u16) -> Result<PathBuf
     bridge(&mut out, world, tuning)?;
     let factor = world.factor;
     let carrier = if tuning.carrier {
-        write_keystore(&world.dir, "carrier.json", &world.crew.carrier)?;
+        if !world.dir.join("carrier.json").exists() {
+            write_keystore(&world.dir, "carrier.json", &world.crew.carrier)?;
+        }
         "carrier = { keystore = \"carrier.json\", password_file = \"carrier.json.password\" }\n"
     } else {
         ""

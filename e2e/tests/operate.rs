@@ -1,7 +1,7 @@
 //! Operating a service on real nodes: what would fail tonight, canaries through the real lane, what people decide
 //! themselves, and an account that was emptied.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::time::{Duration, Instant};
 

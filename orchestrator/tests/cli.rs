@@ -101,7 +101,11 @@ fn what_a_family_finds_stands_beside_the_rest() {
 
 #[test]
 fn other_commands_refuse_a_file_that_is_not_there() {
-    for command in [&["migrate"][..], &["replay"], &["incidents", "list"], &["run"]] {
+    let who = ["--by", "ann", "--reason", "a drill"];
+    let (contain, stop) = ([&["contain"], &who[..]].concat(), [&["stop", "0x12"], &who[..]].concat());
+    let by_hand = [contain.as_slice(), stop.as_slice()];
+    let others = [&["migrate"][..], &["replay"], &["incidents", "list"], &["run"], &["drill"], &["modes"]];
+    for command in others.into_iter().chain(by_hand) {
         let mut args = command.to_vec();
         args.extend(["--config", "no/such/file.toml"]);
         let output = portcullis(&args);

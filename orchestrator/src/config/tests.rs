@@ -67,6 +67,26 @@ fn a_scope_follows_from_the_bridge_key() {
 }
 
 #[test]
+fn drills_canaries_and_budgets_have_defaults_and_can_be_changed() {
+    let operate = check(EXAMPLE).unwrap().config.operate();
+    let default = crate::operate::Operate::default();
+    assert_eq!((operate.drill_every, operate.canary_every), (default.drill_every, default.canary_every));
+    assert_eq!((operate.trust_delay, operate.actions_per_hour), (default.trust_delay, 120));
+    assert!(operate.canaries.is_empty(), "none unless somebody names one");
+    assert!(operate.spending.values().all(|allowance| allowance.per_hour == 5_000_000_000_000_000_000));
+    let changed = EXAMPLE
+        .replacen("# canary = ", "canary = ", 1)
+        .replacen("interval_secs = 3_600", "interval_secs = 0", 1)
+        .replacen("# per_hour_gwei = 5_000_000_000 ", "per_hour_gwei = 1.5 ", 1);
+    let operate = check(&changed).unwrap().config.operate();
+    assert_eq!(operate.drill_every, None);
+    let chain = "eip155:1".parse().unwrap();
+    let scope = scope::whole_bridge(chain, keccak256("canary"), scope::Direction::Out);
+    assert_eq!(operate.canaries.into_values().collect::<Vec<_>>(), [scope]);
+    assert_eq!(operate.spending[&chain].per_hour, 1_500_000_000);
+}
+
+#[test]
 fn each_mistake_has_its_code_and_line() {
     let long = "x".repeat(33);
     let cases: &[(&str, &str, &str, &str)] = &[
@@ -76,6 +96,10 @@ fn each_mistake_has_its_code_and_line() {
         ("quorum = 2 ", "quorum = 4 ", "PC-0115", "quorum = 2 "),
         ("quorum = 2 ", "quorum = 1 ", "PC-0115", "quorum = 2 "),
         ("bumps = 12", "bumps = 41", "PC-0105", "bumps = 12"),
+        ("# canary = \"canary\" ", "canary = \"example\" ", "PC-0105", "# canary = "),
+        ("canary_interval_secs = 86_400", "canary_interval_sec = 86_400", "PC-0102", "canary_interval_secs"),
+        ("trust_delay_secs = 3_600", "trust_delay_secs = 0", "PC-0105", "trust_delay_secs"),
+        ("actions_per_hour = 120", "actions_per_hour = -1", "PC-0105", "actions_per_hour"),
         ("tip_gwei = 2 ", "tip_gwei = 3000 ", "PC-0105", "[chain.fees]"),
         ("id = \"eip155:1284\"", "id = \"eip155\"", "PC-0106", "id = \"eip155:1284\""),
         ("id = \"eip155:1284\"", "id = \"eip155:moon\"", "PC-0106", "id = \"eip155:1284\""),
@@ -175,6 +199,26 @@ fn a_signer_makes_acting_modes_possible() {
         parse(Path::new("x.toml"), dir.path(), source).unwrap_or_else(|problems| panic!("{problems}"));
     assert_eq!(loaded.warnings.list, []);
     assert!(loaded.config.chains.iter().all(|chain| chain.signer.is_some()));
+}
+
+#[test]
+fn a_carrier_has_another_key_than_the_signer() {
+    let (dir, source) = with_signers(0o600);
+    let carrier = |keystore: &str| {
+        let line = format!(
+            "password_file = \"password\"\ncarrier = {{ keystore = \"{keystore}\", password_file = \"password\" }}"
+        );
+        let source = source.replacen("password_file = \"password\"", &line, 1);
+        parse(Path::new("x.toml"), dir.path(), source)
+    };
+    let other = dir.path().join("other.json");
+    fs::write(&other, "x\n").unwrap();
+    fs::set_permissions(&other, fs::Permissions::from_mode(0o600)).unwrap();
+    let loaded = carrier("other.json").unwrap_or_else(|problems| panic!("{problems}"));
+    let carriers = loaded.config.chains.iter().filter_map(|chain| chain.signer.as_ref()?.carrier.as_ref());
+    assert!(carriers.clone().count() == 2 && carriers.clone().all(|carrier| carrier.keystore == other));
+    let Err(problems) = carrier("key.json") else { panic!("its own key cannot carry for it") };
+    assert!(problems.list.iter().any(|p| p.code == Code::NotAllowed), "{problems}");
 }
 
 #[test]
