@@ -122,7 +122,8 @@ impl Judge {
         };
         // Ages are counted in the chain's own time. Before its first block nothing has an age.
         let now = self.heads.get(claim.chain()).map_or(0, |head| head.time);
-        let trust = Trust { operators: chain.operators.clone(), quorum: chain.quorum, now };
+        let operators = chain.operators.clone();
+        let trust = Trust { operators, quorum: chain.quorum, now, pinned: BTreeMap::new() };
         let (registry, claim) = (Arc::clone(&self.registry), claim.clone());
         // Hashing a full block takes milliseconds: not on the threads that wait for sockets.
         let judged =
@@ -140,7 +141,9 @@ fn say_claim(claim: &Claim) -> &'static str {
         Claim::Emitted { .. } => "the event stands in its block",
         Claim::NotEmitted { .. } => "the block holds no such event",
         Claim::State { .. } => "the state is as asked",
-        Claim::StateAbsent { .. } => "the state is absent",
+        Claim::StateAbsent { .. } | Claim::NotStored { .. } => "the state is absent",
+        Claim::Stored { .. } => "the state is there",
+        Claim::Included { .. } => "the transaction ended as told",
     }
 }
 

@@ -16,7 +16,7 @@
 #[path = "../tests/evm/vectors.rs"]
 mod vectors;
 
-use std::hint::black_box;
+use std::{collections::BTreeMap, hint::black_box};
 
 use alloy_primitives::keccak256;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -29,7 +29,8 @@ use vectors::Mainnet;
 fn trusted(mainnet: &Mainnet) -> Verified<SealedHeader> {
     let operator = OperatorId::new("bench").unwrap();
     let block = BlockRef { height: mainnet.header.number, hash: mainnet.hash };
-    let trust = Trust { operators: vec![operator], quorum: 1, now: mainnet.header.timestamp };
+    let now = mainnet.header.timestamp;
+    let trust = Trust { operators: vec![operator], quorum: 1, now, pinned: BTreeMap::new() };
     attested_header(&mainnet.header_rlp, &[Attestation { operator, block }], &trust).unwrap()
 }
 

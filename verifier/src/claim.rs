@@ -80,6 +80,88 @@ pub enum Claim {
         /// Key in the contract's state.
         key: B256,
     },
+    /// A named store of the chain's state holds a value at a key.
+    Stored {
+        /// Chain.
+        chain: ChainId,
+        /// Block after which the state holds.
+        block: BlockRef,
+        /// Name of the store.
+        store: Slug,
+        /// The key as the store has it.
+        key: Vec<u8>,
+        /// keccak256 of the value; none where any value will do.
+        value: Option<B256>,
+    },
+    /// A named store of the chain's state holds nothing at a key.
+    NotStored {
+        /// Chain.
+        chain: ChainId,
+        /// Block after which the state holds.
+        block: BlockRef,
+        /// Name of the store.
+        store: Slug,
+        /// The key as the store has it.
+        key: Vec<u8>,
+    },
+    /// A block holds a transaction, and it ended as said.
+    Included {
+        /// Chain.
+        chain: ChainId,
+        /// Block.
+        block: BlockRef,
+        /// The transaction's hash.
+        transaction: B256,
+        /// Its result code as the chain counts them; none where only inclusion is claimed.
+        code: Option<u32>,
+    },
+}
+
+/// What a claim asks of a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WordTest {
+    /// Bits that matter.
+    pub mask: U256,
+    /// How to compare.
+    pub relation: Relation,
+    /// What to compare with, in place under the mask.
+    pub value: U256,
+}
+
+impl WordTest {
+    /// The test itself, when it can tell anything.
+    ///
+    /// # Errors
+    /// The rule that it breaks: a mask of no bits holds of every word, a value outside its mask of none.
+    pub fn check(&self) -> Result<&Self, &'static str> {
+        if self.mask.is_zero() {
+            Err("the mask selects no bit")
+        } else if self.value & !self.mask != U256::ZERO {
+            Err("the value has bits outside the mask")
+        } else {
+            Ok(self)
+        }
+    }
+
+    /// Whether a word is as the test says.
+    #[must_use]
+    pub fn holds(&self, word: U256) -> bool {
+        let masked = word & self.mask;
+        match self.relation {
+            Relation::Equal => masked == self.value,
+            Relation::AtLeast => masked >= self.value,
+        }
+    }
+}
+
+impl core::fmt::Display for WordTest {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let sign = match self.relation {
+            Relation::Equal => "=",
+            Relation::AtLeast => "≥",
+        };
+        write!(f, "masked by {:#x}, {sign} {:#x}", self.mask, self.value)
+    }
 }
 
 /// Id of a claim, by content.
@@ -113,7 +195,10 @@ impl Claim {
             Self::Emitted { chain, .. }
             | Self::NotEmitted { chain, .. }
             | Self::State { chain, .. }
-            | Self::StateAbsent { chain, .. } => *chain,
+            | Self::StateAbsent { chain, .. }
+            | Self::Stored { chain, .. }
+            | Self::NotStored { chain, .. }
+            | Self::Included { chain, .. } => *chain,
         }
     }
 
@@ -124,7 +209,10 @@ impl Claim {
             Self::Emitted { block, .. }
             | Self::NotEmitted { block, .. }
             | Self::State { block, .. }
-            | Self::StateAbsent { block, .. } => *block,
+            | Self::StateAbsent { block, .. }
+            | Self::Stored { block, .. }
+            | Self::NotStored { block, .. }
+            | Self::Included { block, .. } => *block,
         }
     }
 }

@@ -11,6 +11,7 @@ pub mod action;
 pub mod assurance;
 pub mod claim;
 pub mod codec;
+pub mod cosmos;
 pub mod evm;
 pub mod ids;
 pub mod observation;
@@ -20,7 +21,7 @@ pub mod verdict;
 pub use action::{Action, ActionClass, Level};
 pub use alloy_primitives::{B256, U256, keccak256};
 pub use assurance::{Assurance, Execution, Header, Inclusion, Quorum};
-pub use claim::{BlockRef, Claim, ClaimId, Evidence, Relation};
+pub use claim::{BlockRef, Claim, ClaimId, Evidence, Relation, WordTest};
 pub use ids::{
     ActionId, BridgeId, ChainId, EventId, GroupId, IdError, IncidentId, MessageKey, ObservationId,
     OperatorId, Slug,

@@ -213,6 +213,8 @@ pub enum FaultKind {
     Stalled,
     /// A reorganisation reached deeper than the configured bound.
     DeepReorg,
+    /// The chain's own validators have signed two truths, by proof.
+    Equivocation,
 }
 
 /// A fault of an endpoint, or of the chain when no operator is named.

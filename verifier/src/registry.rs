@@ -20,6 +20,9 @@ pub struct Trust {
     /// The chain's own time, seconds since 1970: the newest block time that was observed. Ages are counted from
     /// it, so that a verdict does not depend on a wall clock.
     pub now: u64,
+    /// What proof systems start from that start from a state and not from anybody's word, such as a header with
+    /// the set that signs the next one: by the system's name, in its own encoding.
+    pub pinned: BTreeMap<Slug, Vec<u8>>,
 }
 
 /// Judges evidence of one kind. Pure: equal arguments, equal verdict.
@@ -116,7 +119,8 @@ mod tests {
             topics: Vec::new(),
         };
         let evidence = Evidence { system: Slug::new(system).unwrap(), bytes: Vec::new() };
-        registry.verify(&claim, &evidence, &Trust { operators: Vec::new(), quorum: 1, now: 0 })
+        let trust = Trust { operators: Vec::new(), quorum: 1, now: 0, pinned: BTreeMap::new() };
+        registry.verify(&claim, &evidence, &trust)
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 mod receipts;
 
-use std::{sync::Arc, time::Instant};
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use alloy::rpc::types::{EIP1186AccountProofResponse, Header};
 use async_trait::async_trait;
@@ -153,7 +153,8 @@ impl EvmProver {
     fn judge(&self, claim: &Claim, evidence: &Evidence) -> Verdict {
         let operators = self.network.operators.iter().map(|operator| operator.name).collect();
         let quorum = u16::try_from(self.network.quorum).unwrap_or(u16::MAX);
-        QuorumSystem.verify(claim, evidence, &Trust { operators, quorum, now: u64::MAX })
+        let trust = Trust { operators, quorum, now: u64::MAX, pinned: BTreeMap::new() };
+        QuorumSystem.verify(claim, evidence, &trust)
     }
 
     /// Names operators that report another block than the quorum.
@@ -337,6 +338,9 @@ async fn payload(client: &Client, claim: &Claim) -> Result<Payload, RpcError> {
         }
         Claim::State { block, contract, key, .. } | Claim::StateAbsent { block, contract, key, .. } => {
             state(client, *block, *contract, *key).await
+        }
+        Claim::Stored { .. } | Claim::NotStored { .. } | Claim::Included { .. } => {
+            Err(RpcError::Unsupported("proof of this kind of claim".to_owned()))
         }
     }
 }

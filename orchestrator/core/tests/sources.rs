@@ -151,6 +151,10 @@ fn deep_reorganisation() {
     let mut run = scene();
     run.fault(home(), None, FaultKind::DeepReorg);
     assert_eq!(run.classes(Cause::DeepReorg), [ActionClass::Hold]);
+    // So is a chain whose own validators have signed two truths.
+    let mut twice = scene();
+    twice.fault(home(), None, FaultKind::Equivocation);
+    assert_eq!(twice.classes(Cause::DeepReorg), [ActionClass::Hold]);
     let mut other = scene();
     other.fault(home(), Some("a"), FaultKind::DissentHead);
     assert_eq!(other.causes(), [Cause::EndpointDissent]);

@@ -72,8 +72,8 @@ impl Sources {
                 source.faulty.clear();
                 source.all_dark = false;
             }
-            // A chain that stands still, or that went back far, still tells.
-            (FaultKind::Stalled | FaultKind::DeepReorg, _) => {}
+            // A chain that stands still, that went back far, or that signed two truths still tells.
+            (FaultKind::Stalled | FaultKind::DeepReorg | FaultKind::Equivocation, _) => {}
             (_, Some(operator)) => {
                 source.faulty.insert(operator);
             }

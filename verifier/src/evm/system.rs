@@ -16,8 +16,7 @@ use super::{
     system_name,
 };
 use crate::{
-    B256, BlockRef, Claim, Evidence, Refutation, Relation, Slug, System, Trust, U256, Undecided, Verdict,
-    Verified,
+    B256, BlockRef, Claim, Evidence, Refutation, Slug, System, Trust, Undecided, Verdict, Verified, WordTest,
 };
 
 /// Namespace of this family's chains in CAIP-2.
@@ -52,11 +51,14 @@ fn judge(claim: &Claim, evidence: &Evidence, trust: &Trust) -> Result<Verdict, U
             judge_not_emitted(&header, &evidence.payload, *contract, topics)
         }
         Claim::State { contract, key, mask, relation, value, .. } => {
-            let test = Test { mask: *mask, relation: *relation, value: *value };
+            let test = WordTest { mask: *mask, relation: *relation, value: *value };
             judge_state(&header, &evidence.payload, *contract, *key, &test)
         }
         Claim::StateAbsent { contract, key, .. } => {
             judge_state_absent(&header, &evidence.payload, *contract, *key)
+        }
+        Claim::Stored { .. } | Claim::NotStored { .. } | Claim::Included { .. } => {
+            Err(EvmProofError::Claim { why: "this family proves logs and words of contracts" }.into())
         }
     }
 }
@@ -178,46 +180,18 @@ fn judge_not_emitted(
     }
 }
 
-/// What a claim asks of a word.
-struct Test {
-    mask: U256,
-    relation: Relation,
-    value: U256,
-}
-
-impl Test {
-    fn holds(&self, word: U256) -> bool {
-        let masked = word & self.mask;
-        match self.relation {
-            Relation::Equal => masked == self.value,
-            Relation::AtLeast => masked >= self.value,
-        }
-    }
-}
-
 fn judge_state(
     header: &Verified<SealedHeader>,
     payload: &Payload,
     contract: B256,
     key: B256,
-    test: &Test,
+    test: &WordTest,
 ) -> Result<Verdict, Undecided> {
     let address = address_of(contract)?;
-    if test.mask.is_zero() {
-        return Err(EvmProofError::Claim { why: "the mask selects no bit" }.into());
-    }
-    if test.value & !test.mask != U256::ZERO {
-        return Err(EvmProofError::Claim { why: "the value has bits outside the mask" }.into());
-    }
+    test.check().map_err(|why| EvmProofError::Claim { why })?;
     let read = read_slot(header, payload, address, key, "a word of state compares")?;
     let assurance = *read.assurance();
-    let expected = || {
-        let sign = match test.relation {
-            Relation::Equal => "=",
-            Relation::AtLeast => "≥",
-        };
-        format!("word at {key} of {address}, masked by {:#x}, {sign} {:#x}", test.mask, test.value)
-    };
+    let expected = || format!("word at {key} of {address}, {test}");
     let refuted =
         |found: String| Verdict::Refuted(Refutation { expected: cut(expected()), found }, assurance);
     Ok(match read.value() {

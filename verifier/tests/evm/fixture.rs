@@ -123,7 +123,12 @@ pub(crate) fn operator(name: &str) -> OperatorId {
 
 /// Two of three must agree.
 pub(crate) fn trust() -> Trust {
-    Trust { operators: ["alpha", "bravo", "charlie"].map(operator).to_vec(), quorum: 2, now: NOW }
+    Trust {
+        operators: ["alpha", "bravo", "charlie"].map(operator).to_vec(),
+        quorum: 2,
+        now: NOW,
+        pinned: std::collections::BTreeMap::new(),
+    }
 }
 
 /// Chain time of the tests, 12 s after the newest block.

@@ -11,7 +11,7 @@ fn ask(names: &[(&str, BlockRef)], configured: &[&str], quorum: u16) -> Result<Q
     let attestations: Vec<Attestation> =
         names.iter().map(|(name, block)| Attestation { operator: operator(name), block: *block }).collect();
     let operators: Vec<OperatorId> = configured.iter().map(|name| operator(name)).collect();
-    let trust = Trust { operators, quorum, now: NOW };
+    let trust = Trust { operators, quorum, now: NOW, pinned: std::collections::BTreeMap::new() };
     attested_header(&claimed().rlp(), &attestations, &trust)
         .map(|header| header.assurance().header.quorum.unwrap())
 }

@@ -239,7 +239,7 @@ pub(crate) async fn true_logs(world: &World) -> Vec<alloy::rpc::types::Log> {
 }
 
 pub(crate) fn trust() -> Trust {
-    Trust { operators: names(), quorum: 2, now: u64::MAX }
+    Trust { operators: names(), quorum: 2, now: u64::MAX, pinned: std::collections::BTreeMap::new() }
 }
 
 sol! {

@@ -25,7 +25,10 @@ fn run(world: &World<'_>, fact: &Fact<'_>) -> Option<Finding> {
                 FaultKind::Dark => "does not answer",
                 FaultKind::Garbage => "answers garbage",
                 FaultKind::Lagging => "is behind",
-                FaultKind::Recovered | FaultKind::Stalled | FaultKind::DeepReorg => return None,
+                FaultKind::Recovered
+                | FaultKind::Stalled
+                | FaultKind::DeepReorg
+                | FaultKind::Equivocation => return None,
             };
             let who =
                 fault.operator.map_or_else(|| String::from("an endpoint"), |name| format!("operator {name}"));

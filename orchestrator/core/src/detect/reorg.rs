@@ -1,4 +1,5 @@
-//! A reorganisation reached deeper than its bound: what counted as settled was rewritten.
+//! What counted as settled was rewritten, or signed twice: a reorganisation reached deeper than its bound, or the
+//! chain's own validators have signed two truths.
 
 use portcullis_verifier::{ActionClass, FaultKind};
 
@@ -18,9 +19,11 @@ pub(super) const DETECTOR: Detector = Detector {
 
 fn run(world: &World<'_>, fact: &Fact<'_>) -> Option<Finding> {
     let Fact::Fault { chain, fault } = fact else { return None };
-    if fault.kind != FaultKind::DeepReorg {
-        return None;
-    }
-    let detail = format!("{} was reorganised deeper than its bound: {}", world.chain(*chain), fault.detail);
+    let what = match fault.kind {
+        FaultKind::DeepReorg => "was reorganised deeper than its bound",
+        FaultKind::Equivocation => "has signed two truths",
+        _ => return None,
+    };
+    let detail = format!("{} {what}: {}", world.chain(*chain), fault.detail);
     Some(Finding { class: ActionClass::Hold, value: None, detail })
 }

@@ -193,7 +193,7 @@ impl Engine {
                     self.clear_chain(Cause::EndpointDissent, chain);
                 }
             }
-            FaultKind::DeepReorg => {}
+            FaultKind::DeepReorg | FaultKind::Equivocation => {}
             _ => {
                 self.faulty.insert((chain, fault.operator));
             }
