@@ -2,9 +2,17 @@
 //! run. A ratio travels between machines; a time does not.
 
 pub mod catchup;
+pub mod day;
 pub mod engine;
 pub mod latency;
+pub mod memory;
+pub mod profile;
+pub mod proofs;
+pub mod scale;
 
+use std::collections::BTreeMap;
+
+use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 
 /// One figure.
@@ -18,8 +26,8 @@ pub struct Figure {
     pub floor: f64,
     /// Value by floor.
     pub ratio: f64,
-    /// What the project promises, in the same unit.
-    pub budget: f64,
+    /// What the project promises, in the same unit; none where a figure is only told.
+    pub budget: Option<f64>,
     /// Whether it is kept.
     pub ok: bool,
 }
@@ -33,9 +41,15 @@ impl Figure {
             unit,
             floor: round(floor),
             ratio: round(value / floor),
-            budget,
+            budget: Some(round(budget)),
             ok: value <= budget,
         }
+    }
+
+    /// A figure without a promise.
+    #[must_use]
+    pub fn told(value: f64, unit: &'static str, floor: f64) -> Self {
+        Self { budget: None, ok: true, ..Self::at_most(value, unit, floor, value) }
     }
 
     /// A figure that should be large.
@@ -43,6 +57,37 @@ impl Figure {
     pub fn at_least(value: f64, unit: &'static str, floor: f64, budget: f64) -> Self {
         Self { ok: value >= budget, ..Self::at_most(value, unit, floor, budget) }
     }
+}
+
+/// Figures for people.
+#[must_use]
+pub fn table(figures: &BTreeMap<&'static str, Figure>) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY).force_no_tty();
+    table.set_header(["figure", "value", "unit", "floor or peer", "ratio", "budget", ""]);
+    for (name, figure) in figures {
+        let budget = figure.budget.map_or_else(|| "–".to_owned(), |budget| budget.to_string());
+        let kept = match (figure.budget, figure.ok) {
+            (None, _) => "",
+            (Some(_), true) => "kept",
+            (Some(_), false) => "NOT KEPT",
+        };
+        table.add_row([
+            (*name).to_owned(),
+            figure.value.to_string(),
+            figure.unit.to_owned(),
+            figure.floor.to_string(),
+            figure.ratio.to_string(),
+            budget,
+            kept.to_owned(),
+        ]);
+    }
+    for column in [1, 3, 4, 5] {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table.to_string()
 }
 
 /// Four digits are more than any of this is worth.

@@ -39,6 +39,23 @@ pub struct Observed {
     pub status: String,
 }
 
+/// A block's events as they were written down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedBlock {
+    /// CAIP-2.
+    pub chain: String,
+    /// Hash.
+    pub hash: B256,
+    /// Rows.
+    pub events: u64,
+    /// Rows with different places in the block.
+    pub different: u64,
+    /// Sum of the different places.
+    pub places: u64,
+    /// When the engine had consumed the last of them, milliseconds since 1970.
+    pub consumed_ms: i64,
+}
+
 impl Books {
     /// Connects to the private database of a data folder.
     ///
@@ -97,6 +114,34 @@ impl Books {
                     block: hash(row, "block_hash")?,
                     log_index: row.try_get("log_index")?,
                     status: row.try_get("status")?,
+                })
+            })
+            .collect()
+    }
+
+    /// Events of bridges that are included, block by block.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn blocks(&mut self) -> Result<Vec<RecordedBlock>> {
+        let query = "SELECT o.chain, o.block_hash, count(*) AS events, count(DISTINCT o.log_index) AS different, \
+                            sum(DISTINCT o.log_index)::bigint AS places, max(l.at_ms) AS consumed_ms \
+                     FROM observations o JOIN input_log l USING (group_id, replica, seq) \
+                     WHERE o.kind IN ('transfer', 'admin', 'unmapped') AND o.status = 'included' \
+                     GROUP BY o.chain, o.block_hash";
+        let rows = sqlx::query(query).fetch_all(&mut self.connection).await?;
+        let number = |row: &sqlx::postgres::PgRow, column| -> Result<u64> {
+            Ok(u64::try_from(row.try_get::<i64, _>(column)?)?)
+        };
+        rows.iter()
+            .map(|row| {
+                Ok(RecordedBlock {
+                    chain: row.try_get("chain")?,
+                    hash: hash(row, "block_hash")?,
+                    events: number(row, "events")?,
+                    different: number(row, "different")?,
+                    places: number(row, "places")?,
+                    consumed_ms: row.try_get("consumed_ms")?,
                 })
             })
             .collect()

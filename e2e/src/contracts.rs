@@ -46,6 +46,24 @@ sol! {
         function release(bytes32 scope, uint8 to, uint32 generation, uint64 closedUntil) external;
     }
 
+    /// The part of a guard that a service calls.
+    interface Breaker {
+        /// What is asked of it.
+        #[derive(Debug)]
+        struct TripRequest {
+            bytes32 scope;
+            uint8 level;
+            uint64 until;
+            uint64 untilHeight;
+            bytes32 incident;
+            bytes32 record;
+            uint32 generation;
+        }
+        function trip(TripRequest calldata r) external returns (bool changed);
+        function isSealed() external view returns (bool);
+        function tripperOf(address account) external view returns (bool active, uint32 budgetSeconds, uint32 leftSeconds);
+    }
+
     /// One message on its way out.
     #[derive(Debug)]
     struct Send {
@@ -69,7 +87,10 @@ sol! {
 
     /// The bridge with the flaw.
     interface Bridge {
+        event Deposited(uint32 indexed destination, uint256 indexed messageId, address indexed token, address sender, address recipient, uint256 amount);
+        event Burned(uint32 indexed destination, uint256 indexed messageId, address indexed token, address sender, address recipient, uint256 amount);
         event Released(uint32 indexed origin, uint256 indexed messageId, address indexed token, address recipient, uint256 amount);
+        event Minted(uint32 indexed origin, uint256 indexed messageId, address indexed token, address recipient, uint256 amount);
         function registerToken(address token, bool isHome) external;
         function send(uint32 destination, address token, uint256 amount, address recipient, uint256 messageId) external;
         function sendMany(Send[] calldata sends) external;

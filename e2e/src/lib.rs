@@ -5,6 +5,7 @@
 //! there; [`history`] lays down what happened before anybody watched. [`actors`] are the users, the relayer, the crowd
 //! of attackers. [`service`] is `portcullis run`, started and killed like a stranger would. [`timeline`] and [`report`]
 //! tell what happened. [`trial`] is a short play for tests, and [`chaos`] every fault that the whole has to survive.
+//! [`stub`] is for rates that no development node carries, and [`soak`] for half an hour of them.
 
 pub mod actors;
 pub mod bench;
@@ -25,7 +26,10 @@ pub mod report;
 pub mod scenario;
 pub mod screen;
 pub mod service;
+pub mod soak;
+pub mod stub;
 pub mod timeline;
 pub mod tools;
 pub mod trial;
+pub mod vitals;
 pub mod watch;

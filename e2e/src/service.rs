@@ -98,8 +98,16 @@ impl Service {
     pub fn begin(world: &World, tuning: &Tuning) -> Result<Self> {
         let port = free_port()?;
         let config = write_config(world, tuning, port)?;
-        let data = world.dir.join(tuning.folder);
-        let log = world.dir.join(format!("{}.service.log", tuning.folder));
+        Self::begin_at(&world.dir, config, port, tuning)
+    }
+
+    /// Starts the service on a configuration of a world in `dir` whose API listens at `port`.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn begin_at(dir: &Path, config: PathBuf, port: u16, tuning: &Tuning) -> Result<Self> {
+        let data = dir.join(tuning.folder);
+        let log = dir.join(format!("{}.service.log", tuning.folder));
         let told = Told::default();
         let process = spawn(&config, &log, &told, tuning)?;
         let api = format!("http://127.0.0.1:{port}");
@@ -437,7 +445,7 @@ fn asset(out: &mut String, world: &World, index: usize, token: &Token) -> Result
 }
 
 /// What the bridge's events mean.
-const EVENTS: &str = r#"    { kind = "lock", signature = "Deposited(uint32 indexed destination, uint256 indexed messageId, address indexed token, address sender, address recipient, uint256 amount)", fields = { remote = "destination", message_id = "messageId", asset = "token", amount = "amount", recipient = "recipient", sender = "sender" } },
+pub const EVENTS: &str = r#"    { kind = "lock", signature = "Deposited(uint32 indexed destination, uint256 indexed messageId, address indexed token, address sender, address recipient, uint256 amount)", fields = { remote = "destination", message_id = "messageId", asset = "token", amount = "amount", recipient = "recipient", sender = "sender" } },
     { kind = "burn", signature = "Burned(uint32 indexed destination, uint256 indexed messageId, address indexed token, address sender, address recipient, uint256 amount)", fields = { remote = "destination", message_id = "messageId", asset = "token", amount = "amount", recipient = "recipient", sender = "sender" } },
     { kind = "release", signature = "Released(uint32 indexed origin, uint256 indexed messageId, address indexed token, address recipient, uint256 amount)", fields = { remote = "origin", message_id = "messageId", asset = "token", amount = "amount", recipient = "recipient" } },
     { kind = "mint", signature = "Minted(uint32 indexed origin, uint256 indexed messageId, address indexed token, address recipient, uint256 amount)", fields = { remote = "origin", message_id = "messageId", asset = "token", amount = "amount", recipient = "recipient" } },

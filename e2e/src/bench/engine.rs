@@ -51,7 +51,7 @@ fn chain(n: u64) -> Result<ChainId> {
     Ok(ChainId::new(&format!("eip155:{n}"))?)
 }
 
-fn config() -> Result<EngineConfig> {
+pub(super) fn config() -> Result<EngineConfig> {
     let chains = [1, 2]
         .into_iter()
         .map(|n| {
@@ -82,52 +82,49 @@ fn config() -> Result<EngineConfig> {
 
 /// Honest traffic: a thousand messages sent, then delivered, over and over.
 fn traffic() -> Result<Vec<Input>> {
+    let mut out = Vec::new();
+    for round in 0..ROUNDS {
+        out.extend(self::round(round, round * OPEN, OPEN)?);
+    }
+    Ok(out)
+}
+
+/// One round of it: `count` messages from number `first` on are sent, and then delivered.
+pub(super) fn round(round: u64, first: u64, count: u64) -> Result<Vec<Input>> {
     let (one, two) = (chain(1)?, chain(2)?);
     let bridge = Slug::new("bench")?;
-    let mut out = Vec::new();
-    let mut now = 1_700_000_000u64;
-    for round in 0..ROUNDS {
-        for (side, other, at, kind) in
-            [(one, 2, now, TransferKind::Lock), (two, 1, now + FINALITY + 200, TransferKind::Mint)]
-        {
-            let local = 3 - other;
-            for index in 0..OPEN {
-                let id = round * OPEN + index;
-                let transfer = Transfer {
-                    kind,
-                    bridge,
-                    local: word(local),
-                    remote: word(other),
-                    message_id: word(id),
-                    asset: word(100 + local),
-                    amount: U256::from(1_000_000 + id % 977),
-                    sender: None,
-                    recipient: word(id % 4_096 + 1),
-                };
-                let position = Position {
-                    height: round + 1,
-                    tx_index: u32::try_from(index)?,
-                    log_index: u32::try_from(index)?,
-                    block_hash: keccak256(format!("{local}/{round}")),
-                    tx_hash: word(id),
-                };
-                let raw = keccak256(format!("{local}/{id}"));
-                let observation =
-                    Observation::new(side, position, at, Status::Included, raw, Event::Transfer(transfer));
-                out.push(Input { at_ms: at * 1_000, body: Body::Observed(observation) });
-            }
-            let height = round + 1;
-            let progress = Progress {
-                chain: side,
-                height,
-                block_hash: keccak256(format!("{local}/{round}")),
-                time: at,
-                safe_height: height,
-                final_height: height,
+    let now = 1_700_000_000 + round * (FINALITY + 400);
+    let mut out = Vec::with_capacity(usize::try_from(2 * count + 2)?);
+    for (side, other, at, kind) in
+        [(one, 2, now, TransferKind::Lock), (two, 1, now + FINALITY + 200, TransferKind::Mint)]
+    {
+        let local = 3 - other;
+        let block_hash = keccak256(format!("{local}/{first}"));
+        for index in 0..count {
+            let id = first + index;
+            let transfer = Transfer {
+                kind,
+                bridge,
+                local: word(local),
+                remote: word(other),
+                message_id: word(id),
+                asset: word(100 + local),
+                amount: U256::from(1_000_000 + id % 977),
+                sender: None,
+                recipient: word(id % 4_096 + 1),
             };
-            out.push(Input { at_ms: at * 1_000, body: Body::Progress(progress) });
+            let place = u32::try_from(index)?;
+            let (height, tx_hash) = (round + 1, word(id));
+            let position = Position { height, tx_index: place, log_index: place, block_hash, tx_hash };
+            let raw = keccak256(format!("{local}/{id}"));
+            let observation =
+                Observation::new(side, position, at, Status::Included, raw, Event::Transfer(transfer));
+            out.push(Input { at_ms: at * 1_000, body: Body::Observed(observation) });
         }
-        now += FINALITY + 400;
+        let height = round + 1;
+        let progress =
+            Progress { chain: side, height, block_hash, time: at, safe_height: height, final_height: height };
+        out.push(Input { at_ms: at * 1_000, body: Body::Progress(progress) });
     }
     Ok(out)
 }

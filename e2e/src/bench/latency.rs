@@ -4,6 +4,7 @@
 //! the block with a false release, to the moment at which the trip's bytes have arrived at the last of the six. The gate
 //! then expires by itself, and the next false release is a new attack.
 
+use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -23,6 +24,7 @@ use crate::scenario::{self, Domain};
 use crate::service::{Service, Tuning};
 
 use super::percentile;
+use super::profile::Sampler;
 
 /// Closure of each halt, recorded seconds: two seconds of the bench.
 const HALT_SECS: u64 = 120;
@@ -45,6 +47,10 @@ pub struct Latency {
     pub trips: Vec<f64>,
     /// Of the floor: the commit.
     pub commit: Vec<f64>,
+    /// Where a profile was asked for: the service's stacks, and how often each was seen.
+    pub stacks: BTreeMap<String, u64>,
+    /// Where a profile was asked for: steps of the service by its own clock, median and 99th percentile, milliseconds.
+    pub spans: Vec<(String, f64, f64)>,
 }
 
 impl Latency {
@@ -59,13 +65,15 @@ impl Latency {
 ///
 /// # Errors
 /// When the world cannot be built, or a round does not end.
-pub async fn measure(rounds: usize, mut told: impl FnMut(usize, f64, f64)) -> Result<Latency> {
+pub async fn measure(rounds: usize, profile: bool, mut told: impl FnMut(usize, f64, f64)) -> Result<Latency> {
     let script = scenario::compact::load(&scenario::compact_path(), 0)?.until(-1);
     let world =
         World::build(Setup { scenario: script, factor: Factor::new(60.0), seed: 99, dir: None }).await?;
     let tuning = Tuning { halt_secs: HALT_SECS, hold_secs: HALT_SECS, ..Tuning::default() };
     let service = Service::start(&world, &tuning).await?;
     upgrade(&world).await?;
+    let sampler =
+        if profile { Some(Sampler::start(service.pid(), &world.dir.join("perf.data"))?) } else { None };
     let mut out = Latency::default();
     for round in 0..rounds {
         let (first, total) =
@@ -78,6 +86,10 @@ pub async fn measure(rounds: usize, mut told: impl FnMut(usize, f64, f64)) -> Re
         out.floor.push(trips + commit);
         told(round, total, trips + commit);
         open_again(&world).await?;
+    }
+    if let Some(sampler) = sampler {
+        out.stacks = sampler.stacks().await?;
+        out.spans = spans(&service).await?;
     }
     drop(service);
     Ok(out)
@@ -166,6 +178,30 @@ fn seen(world: &World, height: u64) -> Option<(Instant, Vec<Instant>)> {
     let arrivals: Option<Vec<Instant>> =
         world.sides().into_iter().flat_map(|side| &side.operators).map(arrival).collect();
     Some((pushed, arrivals?))
+}
+
+/// What the service's own histograms say of its steps.
+async fn spans(service: &Service) -> Result<Vec<(String, f64, f64)>> {
+    let text =
+        crate::tools::http_client()?.get(format!("{}/metrics", service.api())).send().await?.text().await?;
+    let mut found: BTreeMap<String, (f64, f64)> = BTreeMap::new();
+    for line in text.lines() {
+        let Some((name, value)) = line.rsplit_once(' ') else { continue };
+        let Some((base, labels)) = name.split_once('{') else { continue };
+        let (true, Ok(value)) = (base.ends_with("_seconds"), value.parse::<f64>()) else { continue };
+        let entry = found.entry(format!("{base}{{{}", without_quantile(labels))).or_default();
+        match labels {
+            _ if labels.contains("quantile=\"0.5\"") => entry.0 = value * 1e3,
+            _ if labels.contains("quantile=\"0.99\"") => entry.1 = value * 1e3,
+            _ => {}
+        }
+    }
+    Ok(found.into_iter().map(|(name, (p50, p99))| (name, p50, p99)).collect())
+}
+
+fn without_quantile(labels: &str) -> String {
+    let labels = labels.trim_end_matches('}').split(',').filter(|label| !label.starts_with("quantile="));
+    format!("{}}}", labels.collect::<Vec<_>>().join(","))
 }
 
 /// The bare minimum of the same work, milliseconds: the block's logs, then header and receipts from all three operators,

@@ -31,6 +31,7 @@ Commands:
   demo    watch a real attack being stopped, on this machine
   test    check everything, as it is checked before a change is taken
   bench   measure the figures that are promised
+  soak    half an hour under load, with attacks hidden in it
   chaos   every fault with real processes, and what is left after it
   fuzz    look for input that breaks a decoder, the configuration or a reader of answers
   setup   bring the tools into the cache (the other commands do it by themselves)
@@ -47,9 +48,10 @@ struct Command {
     run: fn(&Paths, Arguments) -> Result<()>,
 }
 
-const COMMANDS: [Command; 9] = [
+const COMMANDS: [Command; 10] = [
     Command { name: "demo", help: run::DEMO_HELP, run: |paths, args| run::demo(paths, &passed_on(args)) },
     Command { name: "bench", help: run::BENCH_HELP, run: |paths, args| run::bench(paths, &passed_on(args)) },
+    Command { name: "soak", help: run::SOAK_HELP, run: |paths, args| run::soak(paths, &passed_on(args)) },
     Command { name: "chaos", help: run::CHAOS_HELP, run: |paths, args| run::chaos(paths, &passed_on(args)) },
     Command {
         name: "fuzz",

@@ -32,13 +32,34 @@ Measure what docs/ARCHITECTURE.md promises: release build, medians, each beside 
 Usage: cargo xtask bench [options of the bench]
 
 All options go to the bench:
-  --json     one object on the last line: name → {value, unit, floor, ratio, budget, ok}
-  --profile  also write where the time went
-`cargo xtask bench -- --help` lists all options.
+  --json        one object on the last line: name → {value, unit, floor, ratio, budget, ok}
+  --only NAMES  some of them: engine, year, memory, proofs, latency, catch-up, day, scale
+  --quick       fewer rounds: a look, not a measurement
+  --profile     where the time of a containment goes; leaves a flame graph beside the program (needs perf)
+`cargo xtask bench -- --help` lists all options. docs/performance.md says what the figures mean.
 
 Examples:
   cargo xtask bench
-  cargo xtask bench --json";
+  cargo xtask bench --only engine,proofs --json
+  cargo xtask bench --profile";
+
+pub(crate) const SOAK_HELP: &str = "\
+Half an hour under load: 2,000 observations per second through the real service, with attacks hidden in them.
+
+Usage: cargo xtask soak [options of the soak]
+
+All options go to the soak:
+  --minutes N   how long (default 30)
+  --rate N      observations per second (default 2000)
+  --attacks N   attacks hidden in it (default 20)
+  --seed N      chooses traffic, times and places
+  --json        nothing but one JSON object on the last line
+It ends with a failure when an attack was missed or an observation lost. The plot goes to docs/soak.svg.
+`cargo xtask soak -- --help` lists all options.
+
+Examples:
+  cargo xtask soak
+  cargo xtask soak --minutes 5 --attacks 6 --json";
 
 pub(crate) const CHAOS_HELP: &str = "\
 Put the service under fire: an attack on two real nodes, a fault in the midst of it, and a look at what is left. Each case
@@ -87,6 +108,14 @@ pub(crate) fn bench(paths: &Paths, args: &[OsString]) -> Result<()> {
 /// As [`demo`].
 pub(crate) fn chaos(paths: &Paths, args: &[OsString]) -> Result<()> {
     become_program(paths, "debug", "chaos", args)
+}
+
+/// The command `soak`.
+///
+/// # Errors
+/// As [`demo`].
+pub(crate) fn soak(paths: &Paths, args: &[OsString]) -> Result<()> {
+    become_program(paths, "release", "soak", args)
 }
 
 /// Builds the programs; `profile` is the folder name, `debug` or `release`. Returns the variables that name them.
