@@ -41,7 +41,7 @@ pub fn probe(most: u64) -> Result<Growth> {
     // Small ledgers are passed in a moment: they are measured with several of them, so that a cold start shows less.
     let small = sizes.pop().unwrap_or(1_000);
     let rounds = AROUND / small;
-    let small_cost = (0..rounds).map(|_| Ok(Run::new()?.feed(small)?)).collect::<Result<Vec<f64>>>()?;
+    let small_cost = (0..rounds).map(|_| Run::new()?.feed(small)).collect::<Result<Vec<f64>>>()?;
     out.cost.push((small, super::percentile(&small_cost, 0.5)));
     let me = std::process::id();
     let before = vitals::resident(me)?;

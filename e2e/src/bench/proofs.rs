@@ -69,7 +69,12 @@ fn json(folder: &Path, name: &str) -> Result<Value> {
 fn trusted(header: &Header, hash: B256) -> Result<Verified<SealedHeader>> {
     let operator = OperatorId::new("bench")?;
     let block = BlockRef { height: header.number, hash };
-    let trust = Trust { operators: vec![operator], quorum: 1, now: header.timestamp };
+    let trust = Trust {
+        operators: vec![operator],
+        quorum: 1,
+        now: header.timestamp,
+        pinned: std::collections::BTreeMap::new(),
+    };
     let encoded = alloy::rlp::encode(header);
     attested_header(&encoded, &[Attestation { operator, block }], &trust).map_err(|error| eyre!("{error:?}"))
 }
@@ -110,7 +115,8 @@ pub fn measure(folder: &Path) -> Result<Proofs> {
     let account = in_turns(
         || {
             let found = verify_account(black_box(&trusted), address, black_box(&nodes));
-            found.map(|account| drop(black_box(account))).map_err(|error| eyre!("{error:?}"))
+            let _account = black_box(found.map_err(|error| eyre!("{error:?}"))?);
+            Ok(())
         },
         &nodes,
     )?;

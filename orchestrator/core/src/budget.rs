@@ -91,6 +91,6 @@ mod tests {
     fn memory_is_bounded() {
         let mut spent = Spent::default();
         spent.note(1, limits::ACTIONS_REMEMBERED + 10);
-        assert_eq!(spent.count(), limits::ACTIONS_REMEMBERED as u64);
+        assert_eq!(usize::try_from(spent.count()), Ok(limits::ACTIONS_REMEMBERED));
     }
 }

@@ -11,7 +11,9 @@ const FILTER: &str = "PORTCULLIS_LOG";
 pub fn start(cli: &Cli) {
     let quiet = if cli.is_service() { "info,sqlx=warn,hyper=warn,tungstenite=warn" } else { "warn" };
     let filter = EnvFilter::try_from_env(FILTER).unwrap_or_else(|_unset| EnvFilter::new(quiet));
-    let logs = fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A reader of the logs that is gone must not end the service: the library would print its own trouble to the same
+    // broken pipe, and panic there.
+    let logs = fmt().with_env_filter(filter).with_writer(std::io::stderr).log_internal_errors(false);
     // A second start (in a test) keeps the first one's logs.
     let _already_started = match cli.log_format {
         LogFormat::Text => {
