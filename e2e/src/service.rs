@@ -1,21 +1,23 @@
 //! `portcullis run` as a process of its own, with a configuration file as a stranger would write it.
 
-use std::fmt::Write as _;
+mod config;
+
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use alloy::primitives::{Address, B256};
+use alloy::primitives::B256;
 use eyre::{Result, WrapErr, bail, eyre};
 use rustix::process::Signal;
 use serde_json::Value;
 use tokio::process::Command;
 
-use crate::lab::{Side, World, write_keystore};
+use crate::lab::World;
 use crate::nodes::free_port;
 use crate::process::{Process, alive, signal};
-use crate::scenario::{Domain, Token};
 use crate::timeline::{Told, get_json};
+
+pub use config::{EVENTS, write_config};
 
 /// The bridge's name in the configuration; its key in the guards is the hash of it.
 pub const BRIDGE: &str = "nomad-demo";
@@ -315,139 +317,3 @@ pub fn find_postgres(data: &Path) -> Option<u32> {
     let pid = text.lines().next()?.trim().parse().ok()?;
     alive(pid).then_some(pid)
 }
-
-/// Writes the file that `portcullis run --config` reads.
-///
-/// # Errors
-/// When a file cannot be written.
-pub fn write_config(world: &World, tuning: &Tuning, port: u16) -> Result<PathBuf> {
-    open_folder(&world.dir)?;
-    if !world.dir.join("tripper.json").exists() {
-        write_keystore(&world.dir, "tripper.json", &world.crew.tripper)?;
-    }
-    let mut out = String::from(
-        "# Written by the demonstration. It is a complete configuration; try `portcullis check`.\n",
-    );
-    for side in world.sides() {
-        chain(&mut out, side, tuning)?;
-    }
-    bridge(&mut out, world, tuning)?;
-    let factor = world.factor;
-    let carrier = if tuning.carrier {
-        if !world.dir.join("carrier.json").exists() {
-            write_keystore(&world.dir, "carrier.json", &world.crew.carrier)?;
-        }
-        "carrier = { keystore = \"carrier.json\", password_file = \"carrier.json.password\" }\n"
-    } else {
-        ""
-    };
-    // Plays count trips and incidents: drills and canaries happen in them only where a test asks for them.
-    write!(
-        out,
-        "\n[rules]\nquiet_secs = {}\n\n[[playbook]]\nid = \"hold\"\nclass = \"hold\"\nexpiry_secs = {}\n\n\
-         [[playbook]]\nid = \"halt\"\nclass = \"halt\"\nexpiry_secs = {}\n\
-         needs = {{ quorum = 2, inclusion = \"merkle_proved\", execution = \"proved\" }}\n\n\
-         [signers.default]\nkeystore = \"tripper.json\"\npassword_file = \"tripper.json.password\"\n{carrier}\n\
-         [drill]\ninterval_secs = 0\ncanary_interval_secs = 0\n\n\
-         [store]\ndata_dir = \"{}\"\n\n[api]\nlisten = \"127.0.0.1:{port}\"\n",
-        factor.window(tuning.quiet_secs),
-        factor.window(tuning.hold_secs),
-        factor.window(tuning.halt_secs),
-        tuning.folder,
-    )?;
-    let name = if tuning.folder == MAIN_FOLDER { String::new() } else { format!("-{}", tuning.folder) };
-    let path = world.dir.join(format!("portcullis{name}.toml"));
-    std::fs::write(&path, out).wrap_err_with(|| format!("cannot write {}", path.display()))?;
-    Ok(path)
-}
-
-/// The database runs as another user where this runs as root; it has to reach its folder.
-fn open_folder(dir: &Path) -> Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o755))
-        .wrap_err("cannot open the play's folder")
-}
-
-fn chain(out: &mut String, side: &Side, tuning: &Tuning) -> Result<()> {
-    write!(
-        out,
-        "\n[[chain]]\nid = \"{}\"\nquorum = 2\nstart_height = {}\nblock_secs = 1\nstall_after_secs = 10\n\
-         silence_ms = {}\nfinality = {{ mode = \"depth\", safe_blocks = 6, final_blocks = 12 }}\nendpoints = [\n",
-        side.caip2(),
-        side.deployed.from_height,
-        tuning.silence_ms,
-    )?;
-    for proxy in &side.operators {
-        writeln!(
-            out,
-            "    {{ operator = \"{}\", http = \"{}\", ws = \"{}\" }},",
-            proxy.operator,
-            proxy.http(),
-            proxy.ws()
-        )?;
-    }
-    out.push_str("]\n");
-    Ok(())
-}
-
-fn bridge(out: &mut String, world: &World, tuning: &Tuning) -> Result<()> {
-    let factor = world.factor;
-    // Chain clocks count whole seconds: a played window may be seen one second shorter than it was.
-    let finality = factor.window(world.scenario.finality_secs).saturating_sub(1).max(1);
-    write!(out, "\n[[bridge]]\nid = \"{BRIDGE}\"\nfinality_secs = {finality}\nskew_secs = 2\n")?;
-    for side in world.sides() {
-        let here = &side.deployed;
-        write!(
-            out,
-            "\n[[bridge.side]]\nchain = \"{}\"\ndomain = {:#x}\n\
-             guard = {{ id = \"{}\", address = \"{}\", mode = \"{}\", max_secs = {}, canary = \"canary\" }}\n\n\
-             [[bridge.side.contracts]]\naddress = \"{}\"\n\
-             ignored = [\"TokenRegistered(address indexed token, bool isHome)\"]\nevents = [\n{}]\n",
-            side.caip2(),
-            here.domain.number(),
-            here.domain.name().to_lowercase(),
-            here.guard,
-            tuning.mode,
-            here.max_secs,
-            here.bridge,
-            EVENTS,
-        )?;
-    }
-    for domain in [Domain::Evmos, Domain::Milkomeda] {
-        let name = domain.name().to_lowercase();
-        write!(out, "\n[[bridge.unwatched]]\ndomain = {:#x}\nname = \"{name}\"\n", domain.number())?;
-    }
-    for (index, token) in world.scenario.tokens.iter().enumerate().filter(|(_, token)| token.declared) {
-        asset(out, world, index, token)?;
-    }
-    Ok(())
-}
-
-fn asset(out: &mut String, world: &World, index: usize, token: &Token) -> Result<()> {
-    write!(out, "\n[[bridge.asset]]\nname = \"{}\"\n", token.symbol)?;
-    if let Some(micro) = token.micro_usd {
-        writeln!(out, "price_usd = {}.{:06}", micro / 1_000_000, micro % 1_000_000)?;
-    }
-    out.push_str("forms = [\n");
-    for side in world.sides() {
-        let here = &side.deployed;
-        let address: Address = here.token(index)?;
-        writeln!(
-            out,
-            "    {{ domain = {:#x}, token = \"{address}\", decimals = {}, home = {} }},",
-            here.domain.number(),
-            token.decimals,
-            token.home == here.domain
-        )?;
-    }
-    out.push_str("]\n");
-    Ok(())
-}
-
-/// What the bridge's events mean.
-pub const EVENTS: &str = r#"    { kind = "lock", signature = "Deposited(uint32 indexed destination, uint256 indexed messageId, address indexed token, address sender, address recipient, uint256 amount)", fields = { remote = "destination", message_id = "messageId", asset = "token", amount = "amount", recipient = "recipient", sender = "sender" } },
-    { kind = "burn", signature = "Burned(uint32 indexed destination, uint256 indexed messageId, address indexed token, address sender, address recipient, uint256 amount)", fields = { remote = "destination", message_id = "messageId", asset = "token", amount = "amount", recipient = "recipient", sender = "sender" } },
-    { kind = "release", signature = "Released(uint32 indexed origin, uint256 indexed messageId, address indexed token, address recipient, uint256 amount)", fields = { remote = "origin", message_id = "messageId", asset = "token", amount = "amount", recipient = "recipient" } },
-    { kind = "mint", signature = "Minted(uint32 indexed origin, uint256 indexed messageId, address indexed token, address recipient, uint256 amount)", fields = { remote = "origin", message_id = "messageId", asset = "token", amount = "amount", recipient = "recipient" } },
-    { kind = "upgrade", signature = "Upgraded(bytes32 committedRoot)", fields = { value = "committedRoot" } },
-"#;
