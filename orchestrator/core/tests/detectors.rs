@@ -251,7 +251,7 @@ fn a_reorganised_source_takes_its_consumption_with_it() {
 #[test]
 fn no_detector_goes_beyond_its_card_and_each_says_who_can_provoke_it() {
     let all: Vec<_> = cards().collect();
-    assert_eq!(all.len(), 15);
+    assert_eq!(all.len(), 16);
     for card in &all {
         assert!(!card.name.is_empty() && !card.provoked_by.is_empty() && !card.cost.is_empty());
     }
@@ -259,6 +259,9 @@ fn no_detector_goes_beyond_its_card_and_each_says_who_can_provoke_it() {
     for card in all.iter().filter(|card| card.cost.starts_with("gas") || card.cost.starts_with("nothing")) {
         assert!(card.highest < ActionClass::Hold, "{}", card.name);
     }
+    // Overload can be bought with gas: it limits, and no more.
+    let overload = all.iter().find(|card| card.cause == Cause::Overload).unwrap();
+    assert_eq!(overload.highest, ActionClass::Tighten);
     // What takes capital or an outage, not a break, holds at most.
     for cause in [Cause::FlowCap, Cause::WaitingValue, Cause::DarkSource, Cause::DeepReorg] {
         let card = all.iter().find(|card| card.cause == cause).unwrap();
