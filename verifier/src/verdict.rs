@@ -5,6 +5,27 @@ use serde::{Deserialize, Serialize};
 
 use crate::Assurance;
 
+/// Longest detail of a verdict, bytes: it is stored with every verdict and read by people.
+pub const MAX_DETAIL_BYTES: usize = 512;
+
+/// Cuts a text to [`MAX_DETAIL_BYTES`] at a character's edge.
+pub(crate) fn cut(mut text: String) -> String {
+    text.truncate(text.floor_char_boundary(MAX_DETAIL_BYTES));
+    text
+}
+
+/// An error with its causes, cut to the bound of a verdict's detail.
+pub(crate) fn detail(error: &dyn core::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    cut(text)
+}
+
 /// Why a claim is false.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize)]
 pub struct Refutation {

@@ -1,7 +1,8 @@
 //! Why a proof does not verify. Every one of these is about untrusted input and is permanent for that input:
 //! asking again only helps when somebody else answers, or when the chain has gone on.
 
-use super::{limits::MAX_DETAIL_BYTES, spec::StoreProofError, validators::ValidatorsError};
+use super::{spec::StoreProofError, validators::ValidatorsError};
+pub(super) use crate::verdict::cut;
 use crate::{B256, ChainId, Undecided};
 
 /// The check that evidence did not pass.
@@ -342,21 +343,8 @@ impl CosmosProofError {
     /// The error with its causes, cut to the bound of a verdict's detail.
     #[must_use]
     pub fn detail(&self) -> String {
-        let mut text = self.to_string();
-        let mut cause = core::error::Error::source(self);
-        while let Some(error) = cause {
-            text.push_str(": ");
-            text.push_str(&error.to_string());
-            cause = error.source();
-        }
-        cut(text)
+        crate::verdict::detail(self)
     }
-}
-
-/// Cuts a text to [`MAX_DETAIL_BYTES`] at a character's edge.
-pub(super) fn cut(mut text: String) -> String {
-    text.truncate(text.floor_char_boundary(MAX_DETAIL_BYTES));
-    text
 }
 
 impl From<CosmosProofError> for Undecided {

@@ -50,4 +50,4 @@ pub const MAX_THRESHOLD_DENOMINATOR: u8 = 15;
 pub const BLOCK_PROTOCOL: u64 = 11;
 
 /// Bytes of a detail that goes into a verdict.
-pub const MAX_DETAIL_BYTES: usize = 512;
+pub use crate::verdict::MAX_DETAIL_BYTES;

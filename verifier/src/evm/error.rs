@@ -3,8 +3,9 @@
 
 use alloy_primitives::{Address, B256};
 
-use super::{limits::MAX_DETAIL_BYTES, trie::TrieError};
+use super::trie::TrieError;
 use crate::Undecided;
+pub(super) use crate::verdict::cut;
 
 /// The check that evidence did not pass.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -242,21 +243,8 @@ impl EvmProofError {
     /// The error with its causes, cut to the bound of a verdict's detail.
     #[must_use]
     pub fn detail(&self) -> String {
-        let mut text = self.to_string();
-        let mut cause = core::error::Error::source(self);
-        while let Some(error) = cause {
-            text.push_str(": ");
-            text.push_str(&error.to_string());
-            cause = error.source();
-        }
-        cut(text)
+        crate::verdict::detail(self)
     }
-}
-
-/// Cuts a text to [`MAX_DETAIL_BYTES`] at a character's edge.
-pub(super) fn cut(mut text: String) -> String {
-    text.truncate(text.floor_char_boundary(MAX_DETAIL_BYTES));
-    text
 }
 
 impl From<EvmProofError> for Undecided {

@@ -45,4 +45,4 @@ pub const MAX_AHEAD_SECS: u64 = 15;
 pub const HISTORY_WINDOW_BLOCKS: u64 = 8_191;
 
 /// Bytes of a detail that goes into a verdict.
-pub const MAX_DETAIL_BYTES: usize = 512;
+pub use crate::verdict::MAX_DETAIL_BYTES;
