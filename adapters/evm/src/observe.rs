@@ -14,6 +14,7 @@ mod backfill;
 mod batch;
 mod health;
 mod logs;
+mod pace;
 mod pending;
 mod push;
 mod tree;

@@ -12,7 +12,7 @@ use super::{Case, Outcome};
 use crate::clock::Factor;
 use crate::lab::{OPERATORS, Setup, Side, World};
 use crate::proxy::{Fault, Leg, Mode, Nth, Rule};
-use crate::scenario::{self, Actor};
+use crate::scenario::{self, Actor, Scenario};
 use crate::service::{Service, Tuning};
 use crate::trial::{PATIENCE, Trial};
 
@@ -39,6 +39,20 @@ pub(super) const CASES: &[Case] = &[
         run: |seed| silent(seed).boxed(),
     },
     Case {
+        name: "feeds-all-silent",
+        fault: "the push sockets of all endpoints of one chain fall silent at once, just before the attack",
+        injected: "half-open websockets; requests over HTTP go on; no socket is called silent within fifty blocks",
+        quick: false,
+        run: |seed| all_silent(seed, FAST).boxed(),
+    },
+    Case {
+        name: "feeds-all-silent-slow",
+        fault: "the same on chains whose blocks take ten times as long",
+        injected: "half-open websockets; blocks of two seconds, and no socket is called silent within ten",
+        quick: false,
+        run: |seed| all_silent(seed, SLOW).boxed(),
+    },
+    Case {
         name: "feeds-honest-dark",
         fault: "two endpoints of the attacked chain go dark before the attack, then the last one for 10 s",
         injected: "connections closed and refused",
@@ -53,6 +67,21 @@ pub(super) const CASES: &[Case] = &[
         run: |seed| source_dark(seed).boxed(),
     },
 ];
+
+/// How fast a play goes, and what a silence of all sockets may cost in it.
+struct Pace {
+    /// Divides all times.
+    factor: f64,
+    /// After so long a socket is called silent, milliseconds.
+    silence_ms: u64,
+    /// The gates are closed so many blocks after the first false release, at the latest.
+    blocks: i64,
+}
+
+/// Blocks of 200 ms, in which even an undisturbed service of a busy machine takes several.
+const FAST: Pace = Pace { factor: 60.0, silence_ms: 10_000, blocks: 20 };
+/// Blocks of two seconds.
+const SLOW: Pace = Pace { factor: 6.0, silence_ms: 20_000, blocks: 3 };
 
 fn struck(scene: &Scene) -> u64 {
     scene.trial.world.sides().iter().map(|side| side.struck()).sum()
@@ -125,6 +154,28 @@ async fn silent(seed: u64) -> Result<Outcome> {
     Ok(outcome.noting("the silent ones were named"))
 }
 
+async fn all_silent(seed: u64, pace: Pace) -> Result<Outcome> {
+    let script = scenario::compact::load(&scenario::compact_path(), 60)?.until(60);
+    let tuning = Tuning { silence_ms: pace.silence_ms, ..Tuning::default() };
+    let scene = played(seed, script, Factor::new(pace.factor), &tuning).await?;
+    let side = &scene.trial.world.ethereum;
+    side.disturb(seed, &[Rule::everywhere("newHeads", Fault::HalfOpen)]);
+    scene.trial.play().await?;
+    let outcome = check::verdict(&scene, Expect::default()).await?;
+    let latest = outcome.closed.iter().map(|closed| closed.blocks_after).max().unwrap_or(0);
+    ensure!(latest <= pace.blocks, "closed {latest} blocks after the first false release");
+    Ok(outcome)
+}
+
+/// A service that watches a play and knows its past.
+async fn played(seed: u64, scenario: Scenario, factor: Factor, tuning: &Tuning) -> Result<Scene> {
+    let world = World::build(Setup { scenario, factor, seed, dir: None }).await?;
+    let service = Service::start(&world, tuning).await?;
+    let scene = Scene::of(Trial { service, world });
+    scene.caught_up().await?;
+    Ok(scene)
+}
+
 /// Takes endpoints off the net.
 fn darken(side: &Side, operators: &[&str]) {
     for proxy in side.operators.iter().filter(|proxy| operators.contains(&proxy.operator.as_str())) {
@@ -168,12 +219,7 @@ async fn unsent(seed: u64, tuning: &Tuning) -> Result<Scene> {
         // Small enough that no other rule than that of darkness asks for more.
         transfer.amount /= U256::from(100_u64);
     }
-    let factor = Factor::new(60.0);
-    let world = World::build(Setup { scenario: script, factor, seed, dir: None }).await?;
-    let service = Service::start(&world, tuning).await?;
-    let scene = Scene::of(Trial { service, world });
-    scene.caught_up().await?;
-    Ok(scene)
+    played(seed, script, Factor::new(60.0), tuning).await
 }
 
 async fn source_dark(seed: u64) -> Result<Outcome> {

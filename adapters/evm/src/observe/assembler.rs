@@ -24,6 +24,7 @@ use super::{
     Report,
     health::{Health, Trouble},
     logs::{Compared, LogBook},
+    pace::Pace,
     tree::{Delivered, Target, Tree},
 };
 use crate::{
@@ -62,6 +63,8 @@ pub(super) struct Assembler {
     moved: Instant,
     /// When operators in trouble were last given a chance.
     probed: Instant,
+    /// How fast the chain goes, and who is quieter than that.
+    pace: Pace,
     /// Since when each operator is behind the newest head without a word, or when it was last asked about that.
     behind_since: Vec<Option<Instant>>,
     /// Since when each operator's head contradicts or hangs.
@@ -98,6 +101,7 @@ impl Assembler {
             started: Instant::now(),
             moved: Instant::now(),
             probed: Instant::now(),
+            pace: Pace::new(operators, Duration::from_millis(compiled.config.poll_ms), Instant::now()),
             behind_since: vec![None; operators],
             off_since: vec![None; operators],
             torn_since: None,
@@ -127,6 +131,7 @@ impl Assembler {
                 _ = ticks.tick() => self.look_around(),
             }
             self.advance();
+            self.keep_pace();
             self.tell_faults();
             while let Some(batch) = self.outbox.pop_front() {
                 metrics::histogram!("portcullis_observe_seconds", "chain" => self.network.chain.as_str().to_owned())
@@ -228,6 +233,9 @@ impl Assembler {
             // Even where the block is delivered already: what a slow operator says is compared like the rest.
             self.book.asked(operator, block, at);
             self.ask_one(operator, block);
+        }
+        if self.tree.head_of(operator).map(|head| head.block) != Some(block) {
+            self.pace.heard(operator, Instant::now());
         }
         self.tree.point(operator, block);
         if let Some(since) = self.behind_since.get_mut(operator) {

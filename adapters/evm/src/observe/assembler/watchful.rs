@@ -17,6 +17,7 @@ impl Assembler {
             self.look_at(operator, now);
         }
         self.nudge(now);
+        self.ask_the_quiet(now);
         self.probe_logs();
         self.look_at_quorum();
         self.look_at_chain(now);
@@ -72,6 +73,26 @@ impl Assembler {
                 *since = Some(now);
                 self.ask_head(operator);
             }
+        }
+    }
+
+    /// Asks operators for their heads that are quieter than the chain goes: were all their sockets half open at once, nobody
+    /// would be behind anybody.
+    fn ask_the_quiet(&mut self, now: Instant) {
+        for operator in 0..self.network.operators.len() {
+            // Who tells nothing at all is left to its watcher, who connects anew.
+            if self.tree.head_of(operator).is_some() && self.pace.asks(operator, now) {
+                self.ask_head(operator);
+            }
+        }
+    }
+
+    /// Measures the pace of the chain by what was delivered.
+    pub(super) fn keep_pace(&mut self) {
+        if self.ranging.is_some() {
+            self.pace.interrupted();
+        } else {
+            self.pace.delivered(self.tree.tip().height, Instant::now());
         }
     }
 
