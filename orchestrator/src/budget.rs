@@ -215,4 +215,8 @@ pub const SHUTDOWN: Duration = Duration::from_secs(10);
 #[must_use]
 pub fn back_off(current: Duration, longest: Duration) -> Duration {
     current.saturating_mul(2).min(longest)
+/// After so long a graceful end is cut short: the steps' own time, twice, and below the thirty seconds after which
+/// supervisors kill.
+pub const GRACE: Duration = Duration::from_secs(25);
+
 }

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::{CliError, ConfigArg, EXIT_GOOD, open, print_json, reload::Reload};
 use crate::{
     api::{self, ApiState, Expected, Names, Watched},
+    budget,
     config::Loaded,
     notify::{Notifier, Pager},
     service::{self, Options, ServiceError},
@@ -20,6 +21,9 @@ use crate::{
 
 /// Pause between two sweeps of old samples out of the metrics.
 const UPKEEP: Duration = Duration::from_secs(5);
+
+/// Exit code of an end that took too long.
+const EXIT_LATE: i32 = 124;
 
 /// Arguments of `portcullis run`.
 #[derive(Debug, Args)]
@@ -181,4 +185,22 @@ fn stop_on_signals(stop: CancellationToken) -> Result<(), CliError> {
         }
     });
     Ok(())
+            tracing::info!("ending gracefully; a second signal ends at once");
+            end_in_time();
+}
+
+/// Ends the process when a graceful end takes too long, which is as safe as a second signal. On a thread of its own:
+/// what keeps the end from coming may keep every other thread as well.
+fn end_in_time() {
+    let wait = || {
+        std::thread::sleep(budget::GRACE);
+        tracing::error!(
+            code = "PC-0284",
+            "the end took too long; what is durable is taken up by the next start"
+        );
+        std::process::exit(EXIT_LATE);
+    };
+    if let Err(error) = std::thread::Builder::new().name("end".to_owned()).spawn(wait) {
+        tracing::warn!(%error, "nobody watches how long the end takes");
+    }
 }
