@@ -47,6 +47,11 @@ async fn a_database_that_dies_at_the_decision_stops_nothing_and_is_reconciled() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_its_log_a_service_waits_tells_a_person_and_contains_afterwards() {
+    holds("postgres-at-start").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_replica_takes_over_from_a_killed_one() {
     holds("replica-takes-over").await;
 }

@@ -208,15 +208,19 @@ pub const NOTIFY_ASKED: Duration = Duration::from_secs(300);
 /// Pages that are held for sending while the database is away; the oldest give way. All of them stand in the journal.
 pub const DIRECT_PAGES: usize = 1_024;
 
+/// A database that is silent for so long before its log was read is told to people: one that is started together with this
+/// process is there sooner.
+pub const AWAY_PAGE: Duration = Duration::from_secs(5);
+
 /// Time that a graceful end may take.
 pub const SHUTDOWN: Duration = Duration::from_secs(10);
+
+/// After so long a graceful end is cut short: the steps' own time, twice, and below the thirty seconds after which
+/// supervisors kill.
+pub const GRACE: Duration = Duration::from_secs(25);
 
 /// Doubles a pause up to its bound.
 #[must_use]
 pub fn back_off(current: Duration, longest: Duration) -> Duration {
     current.saturating_mul(2).min(longest)
-/// After so long a graceful end is cut short: the steps' own time, twice, and below the thirty seconds after which
-/// supervisors kill.
-pub const GRACE: Duration = Duration::from_secs(25);
-
 }

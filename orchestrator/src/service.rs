@@ -6,6 +6,7 @@
 //! [`crate::verify`] → [`crate::correlate`] (where the engine also decides) → [`crate::contain`] →
 //! [`crate::confirm`] → [`crate::recover`]. A group that fails is started again from its log.
 
+mod away;
 mod generation;
 mod group;
 mod leases;
@@ -28,6 +29,7 @@ use crate::notify::Pager;
 use crate::operate::Operate;
 use crate::store::Store;
 use crate::telemetry::{Status, now_ms};
+pub use away::until_readable;
 use generation::Shell;
 use leases::Leases;
 

@@ -250,6 +250,8 @@ pub enum Phase {
     /// Opening its log.
     #[default]
     Starting,
+    /// The database does not answer: without its log a group decides nothing.
+    Waiting,
     /// Another process holds its lease.
     Standby,
     /// Replaying its log.

@@ -1,6 +1,7 @@
 //! Postgres is killed before, during and after the decision, hangs, or dies together with the service: containment goes
 //! on, and what the journal took is brought in later.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -49,6 +50,13 @@ pub(super) const CASES: &[Case] = &[
         injected: "SIGSTOP to server and backends as the release is seen",
         quick: false,
         run: |seed| hangs(seed).boxed(),
+    },
+    Case {
+        name: "postgres-at-start",
+        fault: "the database is away as the service starts, and value leaves meanwhile",
+        injected: "the server's socket is moved away before the start, and back when a person was told",
+        quick: true,
+        run: |seed| at_start(seed).boxed(),
     },
     Case {
         name: "postgres-and-service",
@@ -167,4 +175,64 @@ async fn power_cut(seed: u64) -> Result<Outcome> {
     check::one_settled_incident(&scene.trial).await?;
     let outcome = check::verdict(&scene, Expect::default()).await?;
     Ok(outcome.noting(format!("away for {:.1} s", away.as_secs_f64())))
+}
+
+/// A server that listens where nobody finds it: connecting fails as if it were down. Comes back when this is dropped.
+struct Hidden {
+    socket: PathBuf,
+    aside: PathBuf,
+}
+
+impl Hidden {
+    fn of(service: &Service) -> Result<Self> {
+        let socket = PathBuf::from(crate::books::socket(service.data())?).join(".s.PGSQL.5432");
+        let aside = socket.with_extension("aside");
+        std::fs::rename(&socket, &aside)?;
+        Ok(Self { socket, aside })
+    }
+}
+
+impl Drop for Hidden {
+    fn drop(&mut self) {
+        // Should it fail, the case fails with a database that does not come back.
+        let _shown = std::fs::rename(&self.aside, &self.socket);
+    }
+}
+
+/// The next life runs elsewhere, on the database of the first. Without its log it must not decide; with it, it contains
+/// what happened meanwhile.
+async fn at_start(seed: u64) -> Result<Outcome> {
+    let mut scene = Scene::start(seed, Tuning::default()).await?;
+    let env = vec![("DATABASE_URL".to_owned(), scene.trial.service.database_url()?)];
+    scene.trial.service.kill().await?;
+    let hidden = Hidden::of(&scene.trial.service)?;
+    let tuning = Tuning { env, folder: "data-second", ..Tuning::default() };
+    let mut next = Service::begin(&scene.trial.world, &tuning)?;
+    next.until_phase("waiting", PATIENCE).await?;
+    let play = scene.play();
+    scene.first_false_release().await?;
+    told(&next, "PC-0216").await?;
+    for side in scene.trial.world.sides() {
+        ensure!(!side.closed().await?, "{} was closed without a log", side.caip2());
+    }
+    drop(hidden);
+    let back = Instant::now();
+    std::mem::swap(&mut scene.trial.service, &mut next);
+    check::all_closed(&scene.trial, PATIENCE).await?;
+    let after = back.elapsed();
+    play.finish().await?;
+    check::one_settled_incident(&scene.trial).await?;
+    let outcome = check::verdict(&scene, Expect::default()).await;
+    scene.trial.service.stop().await?;
+    Ok(outcome?.noting(format!("closed {} ms after the database was back", after.as_millis())))
+}
+
+/// Waits until the service says something.
+async fn told(service: &Service, word: &str) -> Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    while !service.told.lines().iter().any(|line| line.text.contains(word)) {
+        ensure!(Instant::now() < deadline, "no {word}:\n{}", service.told.tail(20));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    Ok(())
 }

@@ -90,7 +90,8 @@ pub struct Chain {
 pub struct Group {
     /// Name.
     pub group: String,
-    /// `starting`, `standby` (another process works on it), `rebuilding`, `running` or `failed`.
+    /// `starting`, `waiting` (for the database: without its log it decides nothing), `standby` (another process works on
+    /// it), `rebuilding`, `running` or `failed`.
     pub phase: String,
     /// Records of its log.
     pub records: u64,
@@ -147,6 +148,7 @@ fn chains(expected: &Expected, snapshot: &Snapshot, now_ms: u64) -> Vec<Chain> {
 fn group(name: String, status: &GroupStatus, now_ms: u64) -> Group {
     let phase = match status.phase {
         Phase::Starting => "starting",
+        Phase::Waiting => "waiting",
         Phase::Standby => "standby",
         Phase::Rebuilding => "rebuilding",
         Phase::Running => "running",
@@ -193,6 +195,11 @@ fn group_reasons(group: &Group, reasons: &mut Vec<String>) {
             let error = group.error.as_deref().unwrap_or("for an unknown reason");
             reasons.push(format!("{name}: failed, and is started again: {error}"));
         }
+        "waiting" => {
+            reasons.push(format!(
+                "{name}: waits for the database; without its log it neither watches nor closes"
+            ));
+        }
         phase => reasons.push(format!("{name}: {phase}")),
     }
     if group.queue_age_ms > QUEUE_AGE_MS {
@@ -209,7 +216,9 @@ pub fn assess(expected: &Expected, snapshot: &Snapshot, now_ms: u64) -> Health {
     let mut reasons = Vec::new();
     if !snapshot.database.ok {
         let error = snapshot.database.error.as_deref().unwrap_or("it was not asked yet");
-        reasons.push(format!("the database does not answer, and the local journal stands in: {error}"));
+        let running = snapshot.groups.values().any(|group| group.phase == Phase::Running);
+        let meanwhile = if running { ", and the local journal stands in" } else { "" };
+        reasons.push(format!("the database does not answer{meanwhile}: {error}"));
     }
     if let Some(refused) = &snapshot.config_refused {
         reasons.push(format!("the configuration file was changed and is not in use: {refused}"));
@@ -312,6 +321,7 @@ mod tests {
         assert_eq!(reasons(|_, group| group.journal_records = 1).len(), 1, "a journal");
         assert_eq!(reasons(|_, group| group.phase = Phase::Failed).len(), 1, "a failed group");
         assert_eq!(reasons(|_, group| group.phase = Phase::Rebuilding).len(), 1, "not yet");
+        assert_eq!(reasons(|_, group| group.phase = Phase::Waiting).len(), 1, "no log to read");
     }
 
     #[test]

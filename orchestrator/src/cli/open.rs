@@ -58,11 +58,30 @@ pub(super) struct Opened {
 /// # Errors
 /// When it does not answer, or no private server can be had.
 pub(super) async fn record(config: &StoreConfig) -> Result<Opened, CliError> {
-    let named = std::env::var(DATABASE_URL).ok().filter(|url| !url.is_empty());
-    let url = named.or_else(|| config.database_url.as_ref().map(|url| url.expose_secret().to_owned()));
-    if let Some(url) = url {
-        return Ok(Opened { store: Store::connect_url(&url).await?, cluster: None });
+    match url(config) {
+        Some(url) => Ok(Opened { store: Store::connect_url(&url).await?, cluster: None }),
+        None => private(config).await,
     }
+}
+
+/// As [`record`], for the service: a server that somebody else runs may be away for now.
+///
+/// # Errors
+/// When its URL does not parse, or no private server can be had.
+pub(super) async fn record_or_wait(config: &StoreConfig) -> Result<Opened, CliError> {
+    match url(config) {
+        Some(url) => Ok(Opened { store: Store::lazily_url(&url)?, cluster: None }),
+        None => private(config).await,
+    }
+}
+
+/// The server that is named, if one is.
+fn url(config: &StoreConfig) -> Option<String> {
+    let named = std::env::var(DATABASE_URL).ok().filter(|url| !url.is_empty());
+    named.or_else(|| config.database_url.as_ref().map(|url| url.expose_secret().to_owned()))
+}
+
+async fn private(config: &StoreConfig) -> Result<Opened, CliError> {
     let cluster = Cluster::start(&config.data_dir.join(CLUSTER_FOLDER)).await?;
     let store = Store::connect(cluster.connect_options()).await?;
     Ok(Opened { store, cluster: Some(cluster) })

@@ -56,7 +56,7 @@ pub(super) async fn run(args: &RunArgs, json: bool) -> Result<ExitCode, CliError
     let listen = |source| CliError::Listen { address, source };
     let listener = TcpListener::bind(address).await.map_err(listen)?;
     let address = listener.local_addr().map_err(listen)?;
-    let opened = open::record(&loaded.config.store).await?;
+    let opened = open::record_or_wait(&loaded.config.store).await?;
     let served = serve(&loaded, &args.replica, &opened, (listener, metrics), stop.clone(), || {
         tracing::info!(%address, "the API answers");
         if json { print_json(&serde_json::json!({ "listening": address })) } else { Ok(()) }
@@ -80,7 +80,6 @@ async fn serve(
     stop: CancellationToken,
     listening: impl FnOnce() -> Result<(), CliError>,
 ) -> Result<(), CliError> {
-    opened.store.require_schema().await?;
     let wired = {
         let loaded = loaded.clone();
         // Opening keystores is slow on purpose.
@@ -92,6 +91,7 @@ async fn serve(
     let (_nobody, commands) = service::commands();
     let (pager, direct) = Pager::new();
     let (changes, far_changes) = service::changes();
+    let groups: Vec<_> = wired.groups.iter().map(|wiring| wiring.engine_config.group).collect();
     let (near_expected, far_expected) = watch::channel(expected(loaded, now_ms()));
     let options = Options {
         data_dir: loaded.config.store.data_dir.clone(),
@@ -101,7 +101,7 @@ async fn serve(
         operate: loaded.config.operate(),
         commands,
         changes: far_changes,
-        pager,
+        pager: pager.clone(),
     };
     let (config, store) = (loaded.config.notify.clone(), opened.store.clone());
     let notifier = Notifier { config, store, direct, status: Arc::clone(&status) };
@@ -114,17 +114,21 @@ async fn serve(
         status: Arc::clone(&status),
     };
     let reloading = tokio::spawn(reload.watch(hangups()?, stop.clone()));
-    let service = service::run(wired, opened.store.clone(), options);
     let state = ApiState {
         store: opened.store.clone(),
-        status,
+        status: Arc::clone(&status),
         expected: far_expected,
         metrics: Some(metrics),
         names: Arc::new(Names::suiting(loaded.config.api.listen)),
     };
     listening()?;
     let api = tokio::spawn(api::serve(listener, state, stop.clone()));
-    let served = service.await.map_err(CliError::Service);
+    let readable = service::until_readable(&opened.store, &groups, &status, &pager, &stop).await;
+    let served = match readable {
+        Ok(true) => service::run(wired, opened.store.clone(), options).await.map_err(CliError::Service),
+        Ok(false) => Ok(()),
+        Err(error) => Err(error.into()),
+    };
     stop.cancel();
     reloading.abort();
     if let Ok(Ok(Err(error))) = tokio::time::timeout(UPKEEP, notifying).await {
@@ -180,13 +184,12 @@ fn stop_on_signals(stop: CancellationToken) -> Result<(), CliError> {
                 tracing::warn!("ending at once");
                 std::process::exit(130);
             }
-            tracing::info!("ending gracefully; a second signal ends at once");
             stop.cancel();
+            tracing::info!("ending gracefully; a second signal ends at once");
+            end_in_time();
         }
     });
     Ok(())
-            tracing::info!("ending gracefully; a second signal ends at once");
-            end_in_time();
 }
 
 /// Ends the process when a graceful end takes too long, which is as safe as a second signal. On a thread of its own:

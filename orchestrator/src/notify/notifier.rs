@@ -251,7 +251,9 @@ mod tests {
         assert!(!is_alive(&status));
         status.group("g".parse().unwrap(), |group| group.phase = Phase::Running);
         assert!(is_alive(&status));
-        status.group("h".parse().unwrap(), |group| group.phase = Phase::Failed);
-        assert!(!is_alive(&status));
+        for phase in [Phase::Failed, Phase::Waiting] {
+            status.group("h".parse().unwrap(), |group| group.phase = phase);
+            assert!(!is_alive(&status), "{phase:?}");
+        }
     }
 }

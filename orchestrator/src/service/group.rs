@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::ChainWiring;
+use super::away::Away;
 use super::leases::{Asked, Leases, Patience};
 use super::running::{GroupError, Running};
 use crate::background;
@@ -168,7 +169,7 @@ impl Group {
         if follower.is_fresh() {
             self.warm_up().await;
         }
-        let mut patience = Patience::default();
+        let (mut patience, mut away) = (Patience::default(), Away::default());
         // Who lost the lease while the database was out of its reach has signed and sent: that has to be on record,
         // whoever goes on with the log.
         let mut left = Some(self.open_journal(log)?);
@@ -178,13 +179,17 @@ impl Group {
                 Ok(Asked::Wait(left)) => left.min(budget::LEASE_ASK),
                 Err(error) if error.class() == Class::Transient => {
                     patience.silence();
-                    self.status.database(Some(describe(&error)));
-                    budget::LEASE_ASK
+                    away.silent(&error, &self.status, &self.pager);
+                    // Whether anybody works on the group cannot be told.
+                    self.phase(Phase::Waiting);
+                    tokio::time::sleep(budget::LEASE_ASK).await;
+                    continue;
                 }
                 Err(error) => return Err(error.into()),
             };
             self.phase(Phase::Standby);
             if let Some(journal) = &left {
+            away.over();
                 match journal.reconcile_one().await {
                     Ok(true) => continue,
                     Ok(false) => left = None,

@@ -60,6 +60,14 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unreachable`] when it does not answer; [`StoreError::Refused`] when it refuses the user.
     pub async fn connect(options: PgConnectOptions) -> Result<Self, StoreError> {
+        let store = Self::lazily(options);
+        store.connection().await?;
+        Ok(store)
+    }
+
+    /// The pools without asking whether anybody answers, for who waits until somebody does.
+    #[must_use]
+    pub fn lazily(options: PgConnectOptions) -> Self {
         // SECURITY: what is told to have been committed must survive a crash, whatever the server's own default.
         let options = options.application_name("portcullis").options([("synchronous_commit", "on")]);
         let idle_ms = budget::IDLE_TRANSACTION.as_millis().to_string();
@@ -67,9 +75,7 @@ impl Store {
         let general = PgPoolOptions::new()
             .max_connections(budget::GENERAL_CONNECTIONS)
             .acquire_timeout(budget::GENERAL_ACQUIRE)
-            .connect_with(options.clone())
-            .await
-            .map_err(|e| StoreError::from_driver("a connection", e))?;
+            .connect_lazy_with(options.clone());
         let containment = PgPoolOptions::new()
             .max_connections(budget::CONTAINMENT_CONNECTIONS)
             .min_connections(budget::CONTAINMENT_CONNECTIONS)
@@ -84,7 +90,7 @@ impl Store {
             // A renewal that a crash of the server forgets only makes a lease run out sooner: no reason to write to
             // disk three times a second.
             .connect_lazy_with(options.options([("synchronous_commit", "off")]));
-        Ok(Self { general, containment, leases })
+        Self { general, containment, leases }
     }
 
     /// Opens the database that a URL names.
@@ -92,9 +98,15 @@ impl Store {
     /// # Errors
     /// As [`Store::connect`]; a URL that does not parse is [`StoreError::Refused`].
     pub async fn connect_url(url: &str) -> Result<Self, StoreError> {
-        let options: PgConnectOptions =
-            url.parse().map_err(|e| StoreError::from_driver("the address of the database", e))?;
-        Self::connect(options).await
+        Self::connect(options_of(url)?).await
+    }
+
+    /// As [`Store::lazily`], of the database that a URL names.
+    ///
+    /// # Errors
+    /// A URL that does not parse is [`StoreError::Refused`].
+    pub fn lazily_url(url: &str) -> Result<Self, StoreError> {
+        options_of(url).map(Self::lazily)
     }
 
     /// Asks the database for nothing, to see that it answers.
@@ -129,6 +141,10 @@ impl Store {
             Pool::Containment => &self.containment,
         }
     }
+}
+
+fn options_of(url: &str) -> Result<PgConnectOptions, StoreError> {
+    url.parse().map_err(|e| StoreError::from_driver("the address of the database", e))
 }
 
 /// A statement that must have changed one row and did not has met a world that its author did not expect.
