@@ -24,7 +24,7 @@ use portcullis_verifier::{ActionId, B256, IncidentId, Level};
 use support::harness::{
     Service, assert_replays, assert_rows_cover_bytes, both_effective, incident, mine_until, start, states,
 };
-use support::world::{CARRIER, TRIPPER, World, away, home, word};
+use support::world::{CANARY, CARRIER, TRIPPER, Trip, World, away, home, word};
 use support::{Database, log_name, slug, until};
 
 /// Puts a command into the table, as any process that reaches the database can, and waits for its answer.
@@ -272,6 +272,90 @@ async fn without_money_an_open_gate_still_closes_and_an_extension_waits_and_is_t
     .await;
     assert_eq!(world.closed_until(home()), closed_until, "nothing was sent for it");
     assert!(world.received_on(home()) >= sent && world.is_closed(home()));
+    service.end().await;
+    assert_replays(&database.store).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_earlier_life_spent_counts_against_the_hour_of_the_next() {
+    let database = Database::start().await;
+    let world = World::new();
+    // One closure fits into an hour, and a half.
+    let allowance = Allowance { per_hour: 15, gas_limit: 10 };
+    let frugal = || Operate {
+        spending: [home(), away()].map(|chain| (chain, allowance)).into(),
+        drill_every: None,
+        ..world.operate()
+    };
+    let service = Service::operated(world.wired(), frugal(), &database);
+    service.running().await;
+    assert_eq!(told(&database.store, contain(&["home"])).await.state, "answered");
+    mine_until(&world, "the gate closes", || world.is_closed(home())).await;
+    let closed_until = world.closed_until(home());
+    until("the closure is proven", || async {
+        world.mine_both();
+        row(&database.store, "home").await.effects_proven == 1
+    })
+    .await;
+    service.kill().await;
+
+    let mut longer = world.wired();
+    longer.groups[0].engine_config.playbooks.iter_mut().for_each(|playbook| playbook.expiry_secs = 80_000);
+    let service = Service::operated(longer, frugal(), &database);
+    service.running().await;
+    assert_eq!(told(&database.store, contain(&["home"])).await.state, "answered");
+    until("people are told that the extension waits", || async {
+        world.mine_both();
+        let notices = database.store.notices(None, 20).await.unwrap();
+        notices
+            .iter()
+            .any(|notice| notice.cause == "budget_spent" && notice.text.contains("of 15 base units"))
+    })
+    .await;
+    assert_eq!(world.closed_until(home()), closed_until, "nothing was sent for it");
+    service.end().await;
+    assert_replays(&database.store).await;
+}
+
+/// Canaries that reached an endpoint.
+fn canaries(world: &World) -> usize {
+    let is_canary = |attempt: &portcullis_adapter::Attempt| Trip::of(attempt).scope == word(CANARY);
+    world.received().iter().filter(|attempt| is_canary(attempt)).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn canaries_are_tripped_on_schedule_by_nobody_and_not_before_they_are_due() {
+    let database = Database::start().await;
+    let world = World::new();
+    let scheduled = |canary_every| Operate {
+        canary_every: Some(canary_every),
+        drill_every: Some(Duration::from_millis(10)),
+        ..world.operate()
+    };
+    let service = Service::operated(world.wired(), scheduled(Duration::from_secs(1)), &database);
+    service.running().await;
+    until("canaries of both gates are proven, twice", || async {
+        world.mine_both();
+        let rows = database.store.trust().await.unwrap();
+        rows.len() == 2 && rows.iter().all(|row| row.canaries_landed >= 2 && row.last_canary_ms.is_some())
+    })
+    .await;
+    assert!(!world.is_closed(home()) && !world.is_closed(away()), "the gates themselves stay open");
+    assert!(world.canary_until(home()) > 0 && world.canary_until(away()) > 0);
+    assert_rows_cover_bytes(&database.store, &world).await;
+    service.end().await;
+
+    // A restart is no reason for another one: the record knows when the last was proven.
+    let before = canaries(&world);
+    let passed = row(&database.store, "home").await.drills_passed;
+    let service = Service::operated(world.wired(), scheduled(Duration::from_secs(3_600)), &database);
+    service.running().await;
+    until("two more rounds go by", || async {
+        world.mine_both();
+        row(&database.store, "home").await.drills_passed >= passed + 2
+    })
+    .await;
+    assert_eq!(canaries(&world), before, "they were not due");
     service.end().await;
     assert_replays(&database.store).await;
 }

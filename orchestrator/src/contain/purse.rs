@@ -5,6 +5,9 @@
 //! price is known only afterwards. Raised offers replace each other, so each action counts once, at its highest. When
 //! the hour is used up, what would *extend* a closure waits. What closes an open gate is never withheld: the
 //! caller asks the gate itself first, and one that cannot be read counts as open.
+//!
+//! A restart does not refill it: what the record says was signed within the hour is counted again. A signature is no
+//! proof that bytes left, so that a life which ended in between is counted too high rather than too low.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -13,10 +16,23 @@ use portcullis_adapter::Attempt;
 use portcullis_verifier::{ActionId, ChainId};
 
 /// Length of the window, milliseconds.
-const HOUR_MS: u64 = 3_600_000;
+pub const HOUR_MS: u64 = 3_600_000;
 
 /// Actions remembered; older ones leave first.
 const REMEMBERED: usize = 10_000;
+
+/// What was signed for an action, as the record holds it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spent {
+    /// For which action.
+    pub action: ActionId,
+    /// On which chain.
+    pub chain: ChainId,
+    /// Offer per unit of gas, in the chain's base unit.
+    pub fee: u128,
+    /// When it was signed, milliseconds since 1970.
+    pub at_ms: u64,
+}
 
 /// What containment may spend on a chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +80,7 @@ impl Purse {
             return Err(format!("{actions} actions were sent within an hour, over all groups and chains"));
         }
         let Some(allowance) = self.allowances.get(&attempt.chain) else { return Ok(()) };
-        let cost = cost(attempt, allowance);
+        let cost = cost(attempt.fee, allowance);
         let here = others().filter(|reserved| reserved.chain == attempt.chain);
         let spent = here.fold(0u128, |sum, reserved| sum.saturating_add(reserved.cost));
         if spent.saturating_add(cost) <= allowance.per_hour {
@@ -78,11 +94,22 @@ impl Purse {
 
     /// An attempt's bytes are handed over.
     pub fn reserve(&self, attempt: &Attempt, now_ms: u64) {
-        let cost = self.allowances.get(&attempt.chain).map_or(0, |allowance| cost(attempt, allowance));
+        self.put(Spent { action: attempt.action, chain: attempt.chain, fee: attempt.fee, at_ms: now_ms });
+    }
+
+    /// Counts what earlier lives signed; what is counted already changes nothing.
+    pub fn recall(&self, spent: Vec<Spent>) {
+        spent.into_iter().for_each(|spent| self.put(spent));
+    }
+
+    fn put(&self, spent: Spent) {
+        let cost = self.allowances.get(&spent.chain).map_or(0, |allowance| cost(spent.fee, allowance));
         let mut all = self.reserved.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = all.get(&attempt.action).map_or(0, |reserved| reserved.cost);
-        let reserved = Reserved { chain: attempt.chain, at_ms: now_ms, cost: cost.max(known) };
-        all.insert(attempt.action, reserved);
+        let known = all.get(&spent.action).copied();
+        let at_ms = known.map_or(0, |known| known.at_ms).max(spent.at_ms);
+        let reserved =
+            Reserved { chain: spent.chain, at_ms, cost: known.map_or(0, |known| known.cost).max(cost) };
+        all.insert(spent.action, reserved);
         while all.len() > REMEMBERED {
             let oldest = all.iter().min_by_key(|(_, reserved)| reserved.at_ms).map(|(action, _)| *action);
             let Some(oldest) = oldest else { break };
@@ -91,8 +118,8 @@ impl Purse {
     }
 }
 
-fn cost(attempt: &Attempt, allowance: &Allowance) -> u128 {
-    attempt.fee.saturating_mul(u128::from(allowance.gas_limit))
+fn cost(fee: u128, allowance: &Allowance) -> u128 {
+    fee.saturating_mul(u128::from(allowance.gas_limit))
 }
 
 #[cfg(test)]
@@ -126,6 +153,24 @@ mod tests {
         let why = purse.fits(&attempt(2, 5), 2_000).unwrap_err();
         assert!(why.contains("60 of 100") && why.contains("may cost 50"), "{why}");
         assert!(purse.fits(&attempt(2, 5), 1_000 + HOUR_MS).is_ok());
+    }
+
+    #[test]
+    fn what_an_earlier_life_signed_counts_until_its_hour_is_over_and_only_once() {
+        let chain = ChainId::new("test:1").unwrap();
+        let spent =
+            |action, fee, at_ms| Spent { action: ActionId(B256::repeat_byte(action)), chain, fee, at_ms };
+        let purse = purse(100);
+        purse.reserve(&attempt(2, 2), 9_000);
+        purse.recall(vec![spent(1, 3, 1_000), spent(1, 6, 2_000), spent(2, 2, 8_000)]);
+        assert!(
+            purse.fits(&attempt(3, 2), 10_000).is_ok(),
+            "60 and 20 are spent, however often they are told"
+        );
+        let why = purse.fits(&attempt(3, 3), 10_000).unwrap_err();
+        assert!(why.contains("80 of 100"), "{why}");
+        assert!(purse.fits(&attempt(3, 8), 2_000 + HOUR_MS).is_ok(), "the older one is free again");
+        assert!(purse.fits(&attempt(3, 9), 8_000 + HOUR_MS).is_err(), "the later moment counts");
     }
 
     #[test]

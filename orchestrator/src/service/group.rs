@@ -19,7 +19,7 @@ use super::running::{GroupError, Running};
 use crate::background;
 use crate::budget;
 use crate::confirm::Confirm;
-use crate::contain::purse::Purse;
+use crate::contain::purse::{HOUR_MS, Purse};
 use crate::contain::{Lane, Shared, Signer};
 use crate::correlate::rebuild::{Follower, Leftover, RebuildError, Rebuilt};
 use crate::correlate::{Beginning, Correlator, Outputs};
@@ -32,7 +32,7 @@ use crate::operate::drill::Drills;
 use crate::persist::{Dispatch, Durable, describe, reconcile};
 use crate::recover::GateWatch;
 use crate::store::{Lease, LogName, Store};
-use crate::telemetry::{Background, Heads, Phase, Status};
+use crate::telemetry::{Background, Heads, Phase, Status, now_ms};
 use crate::verify::{EvidenceQueue, Judge, Verifier};
 use crate::views::Views;
 use crate::writer::Writer;
@@ -140,6 +140,8 @@ impl Group {
         let rebuilt = follower.finish(&self.store).await?;
         let cursors = self.store.cursors(&log).await?;
         let actions = self.open_actions(&rebuilt.leftover).await?;
+        let hour_ago = now_ms().saturating_sub(HOUR_MS);
+        self.purse.recall(self.store.spent_since(&log, hour_ago).await?);
         self.start(log, rebuilt, cursors, actions, durable, stop)
     }
 
@@ -151,7 +153,7 @@ impl Group {
     /// What makes the first moments quicker, and can fail without harm.
     async fn warm_up(&self) {
         let both = async {
-            if let Err(error) = self.store.prepare_partitions(crate::telemetry::now_ms()).await {
+            if let Err(error) = self.store.prepare_partitions(now_ms()).await {
                 tracing::warn!(code = error.code(), %error, "partitions were not made");
             }
             if let Err(error) = self.store.warm().await {
@@ -187,9 +189,9 @@ impl Group {
                 }
                 Err(error) => return Err(error.into()),
             };
+            away.over();
             self.phase(Phase::Standby);
             if let Some(journal) = &left {
-            away.over();
                 match journal.reconcile_one().await {
                     Ok(true) => continue,
                     Ok(false) => left = None,

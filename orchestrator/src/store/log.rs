@@ -10,6 +10,7 @@ use portcullis_verifier::{ActionId, ChainId};
 use super::convert::{name_of, to_b256, to_chain, to_i64, to_u32, to_u64, unreadable};
 use super::set::decode_cursor;
 use super::{LogEnd, LogName, LogRecord, Store, StoreError};
+use crate::contain::purse::Spent;
 
 /// Records that one page of a log holds at most.
 const PAGE: i64 = 4_096;
@@ -193,6 +194,32 @@ impl Store {
             });
         }
         Ok(attempts)
+    }
+
+    /// What was signed for the actions of a log since a moment (milliseconds since 1970), oldest first.
+    ///
+    /// # Errors
+    /// As [`Store::attempts`].
+    pub async fn spent_since(&self, log: &LogName, since_ms: u64) -> Result<Vec<Spent>, StoreError> {
+        let rows = sqlx::query!(
+            "SELECT action_id, chain, fee, signed_at_ms FROM attempts
+             WHERE group_id = $1 AND replica = $2 AND signed_at_ms >= $3 ORDER BY signed_at_ms",
+            log.group.as_str(),
+            log.replica.as_str(),
+            to_i64("a time", since_ms)?,
+        )
+        .fetch_all(&self.general)
+        .await
+        .map_err(|e| StoreError::from_driver("what was spent", e))?;
+        let spent = rows.into_iter().map(|row| {
+            Ok(Spent {
+                action: ActionId(to_b256("an action", &row.action_id)?),
+                chain: to_chain(&row.chain)?,
+                fee: row.fee.parse().map_err(|_no_number| unreadable("a fee", row.fee.clone()))?,
+                at_ms: to_u64("a time", row.signed_at_ms)?,
+            })
+        });
+        spent.collect()
     }
 
     /// Makes a row for each configured gate, so that one that was never read shows as such.
