@@ -23,10 +23,13 @@ use crate::proxy::{Fault, Rule};
 use crate::service::Tuning;
 use crate::trial::PATIENCE;
 
+/// How long a chain refuses the pause.
+const REFUSED: Duration = Duration::from_secs(60);
+
 pub(super) const CASES: &[Case] = &[
     Case {
         name: "lane-refused",
-        fault: "every endpoint of one chain refuses the pause for 20 s (100 blocks; 20 min of recorded time)",
+        fault: "every endpoint of one chain refuses the pause for 60 s (300 blocks; an hour of recorded time)",
         injected: "eth_sendRawTransaction answers an error",
         quick: false,
         run: |seed| refused(seed).boxed(),
@@ -94,7 +97,7 @@ async fn refused(seed: u64) -> Result<Outcome> {
     let play = scene.play();
     let other = other_closes(&scene).await?;
     told_of_delay(&scene).await?;
-    sleep(Duration::from_secs(20)).await;
+    sleep(REFUSED).await;
     ensure!(!side.closed().await?, "closed although nobody took a transaction");
     side.disturb(seed, &[]);
     let lifted = Instant::now();
