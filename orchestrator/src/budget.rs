@@ -6,6 +6,10 @@ use std::time::Duration;
 /// per input, and a decision may have to wait for one.
 pub const COMMIT_INPUTS: usize = 1_024;
 
+/// Blocks of each chain of which a start remembers where the log holds their events, so that a reorganisation that
+/// happened meanwhile can be undone: the greatest reorg bound that can be configured.
+pub const UNDOABLE_BLOCKS: u64 = 1_024;
+
 /// Inputs that the engine consumes before it hands them to the writer.
 pub const STEP_INPUTS: usize = 512;
 

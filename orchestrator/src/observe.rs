@@ -103,8 +103,13 @@ impl Watcher {
     }
 
     /// Passes a batch on; false when the group's loop is gone.
-    async fn pass_on(&mut self, chain: ChainId, batch: Batch) -> bool {
+    async fn pass_on(&mut self, chain: ChainId, mut batch: Batch) -> bool {
         let (progress, cursor) = (batch.progress, batch.cursor.clone());
+        // What can be undone stays here, for an adapter that is started again. A start of the service finds it in the
+        // log: what waits for the engine, the writer or the tables must not hold a busy chain's newest blocks as well.
+        if let Some(passed) = batch.cursor.as_mut() {
+            passed.undoable = Vec::new();
+        }
         metrics::counter!("portcullis_observe_observations_total", "chain" => chain.to_string())
             .increment(u64::try_from(batch.observations.len()).unwrap_or(u64::MAX));
         self.note_faults(chain, &batch);

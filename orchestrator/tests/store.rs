@@ -62,7 +62,7 @@ fn first_set() -> WriteSet {
 
 fn cursor(height: u64) -> Cursor {
     let block = BlockRef { height, hash: B256::repeat_byte(9) };
-    Cursor { chain: home(), recent: vec![block], undoable: vec![(block, vec![vec![1, 2, 3]])] }
+    Cursor { chain: home(), recent: vec![block], undoable: Vec::new() }
 }
 
 fn attempt(nonce: u64) -> Signed {

@@ -1,24 +1,25 @@
 //! Observing: from a chain to observations that are in order, gapless, and safe to restart.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use portcullis_verifier::{BlockRef, ChainId, Observation, Progress};
-use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::AdapterError;
 
 /// Where a chain was left. Commits in one transaction with the observations before it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor {
     /// Which chain.
     pub chain: ChainId,
     /// Blocks last delivered, newest first, contiguous; as many as the reorg bound, so that a restart can find
     /// the fork point of a reorganisation that happened while nobody watched. Never empty.
     pub recent: Vec<BlockRef>,
-    /// Events delivered in those blocks, so that a restart can retract them: the block, and the encoded
-    /// observations. Only blocks with events are listed, newest first.
-    pub undoable: Vec<(BlockRef, Vec<Vec<u8>>)>,
+    /// Events delivered in those blocks, in chain order, so that a restart can retract them. Only blocks with events
+    /// are listed, newest first. Shared, because every batch carries them and a busy chain's are megabytes.
+    pub undoable: Vec<(BlockRef, Arc<[Observation]>)>,
 }
 
 /// What commits together.

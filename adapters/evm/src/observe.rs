@@ -132,7 +132,7 @@ impl EvmObserver {
             match quorum(questions, self.network.quorum, Wait::Grace(limits::GRACE_MAX)).await {
                 Ok(agreed) => {
                     let head = agreed.value;
-                    return Some(Delivered { block: head.block, time: head.time, events: Vec::new() });
+                    return Some(Delivered { block: head.block, time: head.time, events: nothing() });
                 }
                 Err(split) => {
                     tracing::warn!(chain = %self.network.chain, height, %split, "the first block is not there yet");
@@ -150,8 +150,8 @@ impl EvmObserver {
 /// The window that a cursor describes, oldest first.
 ///
 /// # Errors
-/// `Permanent` when the cursor is empty, not contiguous, of another chain, or holds events that do not decode: a
-/// cursor that cannot be trusted must not decide what is skipped.
+/// `Permanent` when the cursor is empty, not contiguous, or of another chain: a cursor that cannot be trusted must not
+/// decide what is skipped.
 fn window(chain: ChainId, cursor: &Cursor) -> Result<VecDeque<Delivered>, AdapterError> {
     let broken =
         |what: String| AdapterError::new(chain, None, Class::Permanent, format!("the cursor {what}"));
@@ -165,17 +165,8 @@ fn window(chain: ChainId, cursor: &Cursor) -> Result<VecDeque<Delivered>, Adapte
         {
             return Err(broken(format!("has a gap at height {}", block.height)));
         }
-        let mut events = Vec::new();
-        for (at, encoded) in &cursor.undoable {
-            if at == block {
-                for bytes in encoded {
-                    let event: Observation = borsh::from_slice(bytes).map_err(|error| {
-                        broken("holds an event that does not decode".to_owned()).caused_by(error)
-                    })?;
-                    events.push(event);
-                }
-            }
-        }
+        let held = cursor.undoable.iter().find(|(at, _)| at == block);
+        let events = held.map_or_else(nothing, |(_, events)| Arc::clone(events));
         let time = events.first().map_or(0, Observation::time);
         out.push_front(Delivered { block: *block, time, events });
     }
@@ -237,6 +228,11 @@ impl Observe for EvmObserver {
         assembler.run(inbox, feed).await;
         Ok(())
     }
+}
+
+/// The events of a block that has none.
+fn nothing() -> Arc<[Observation]> {
+    Arc::from([])
 }
 
 /// The digest of no logs: what a bloom that excludes every watched contract stands for.

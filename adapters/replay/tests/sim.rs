@@ -117,7 +117,7 @@ fn deeper_than_the_bound_is_an_alarm_and_not_the_end() {
 }
 
 #[test]
-fn a_cursor_of_another_chain_or_a_broken_one_is_refused() {
+fn a_cursor_of_another_chain_or_an_empty_one_is_refused() {
     let net = net("sim:one", 12);
     let mut receiver = Receiver::new(&net);
     net.produce(3, 1);
@@ -127,8 +127,5 @@ fn a_cursor_of_another_chain_or_a_broken_one_is_refused() {
     assert!(Follower::new(config.clone(), Some(&cursor)).is_ok());
     let other = Cursor { chain: ChainId::new("sim:two").unwrap(), ..cursor.clone() };
     assert!(Follower::new(config.clone(), Some(&other)).unwrap_err().contains("sim:two"));
-    assert!(Follower::new(config.clone(), Some(&Cursor { recent: Vec::new(), ..cursor.clone() })).is_err());
-    let mut broken = cursor;
-    broken.undoable.first_mut().unwrap().1.first_mut().unwrap().truncate(9);
-    assert!(Follower::new(config, Some(&broken)).unwrap_err().contains("height 3"));
+    assert!(Follower::new(config, Some(&Cursor { recent: Vec::new(), ..cursor })).is_err());
 }

@@ -11,6 +11,7 @@ pub mod clock;
 pub mod rebuild;
 pub mod sources;
 mod told;
+pub mod undoable;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -11,6 +11,7 @@ use portcullis_verifier::{
 };
 
 use super::sources::Sources;
+use super::undoable::Undoable;
 use crate::store::{LogEnd, LogName, LogRecord, Store, StoreError, step_of, verify_chain};
 
 /// Why a log does not become an engine.
@@ -148,6 +149,8 @@ pub struct Rebuilt {
     pub end: LogEnd,
     /// What was left to do.
     pub leftover: Leftover,
+    /// Where the log holds what a reorganisation may have undone meanwhile.
+    pub undoable: Undoable,
 }
 
 /// Replays a log into a fresh engine page by page, checking the chain of hashes on the way. A process that stands by
@@ -163,8 +166,8 @@ impl Follower {
     /// At the beginning of a log.
     #[must_use]
     pub fn new(log: LogName) -> Self {
-        let rebuilt =
-            Rebuilt { engine: None, config: None, end: LogEnd::EMPTY, leftover: Leftover::default() };
+        let (leftover, undoable) = (Leftover::default(), Undoable::default());
+        let rebuilt = Rebuilt { engine: None, config: None, end: LogEnd::EMPTY, leftover, undoable };
         Self { log, rebuilt, unequal: 0 }
     }
 
@@ -233,6 +236,7 @@ impl Rebuilt {
         }
         let Some(engine) = self.engine.as_mut() else { return Err(RebuildError::NoConfig { log: *log }) };
         let effects = engine.step(&step.input);
+        self.undoable.consumed(step.record.seq, &step.input.body);
         // What was decided then is what was done: the rest is taken up from the log, not from today's engine.
         self.leftover.consumed(&step.input, &step.effects, step.record.head);
         Ok(encode_effects(&effects) == step.record.effects || step.record.engine_version != ENGINE_VERSION)

@@ -138,7 +138,8 @@ impl Group {
         let durable = Arc::new(durable);
         self.phase(Phase::Rebuilding);
         let rebuilt = follower.finish(&self.store).await?;
-        let cursors = self.store.cursors(&log).await?;
+        let mut cursors = self.store.cursors(&log).await?;
+        rebuilt.undoable.complete(&self.store, &log, &mut cursors).await?;
         let actions = self.open_actions(&rebuilt.leftover).await?;
         let hour_ago = now_ms().saturating_sub(HOUR_MS);
         self.purse.recall(self.store.spent_since(&log, hour_ago).await?);
@@ -258,7 +259,7 @@ impl Group {
         let (hurry, evidence) = (Arc::new(Notify::new()), EvidenceQueue::default());
         let mut steps = JoinSet::new();
 
-        let Rebuilt { engine, config, end, leftover } = rebuilt;
+        let Rebuilt { engine, config, end, leftover, .. } = rebuilt;
         let Leftover { claims, deadlines, mut sources, last_at_ms, .. } = leftover;
         let (engine, first) = self.engine(engine, config)?;
         sources.configure(&self.config.chains);

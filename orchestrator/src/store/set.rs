@@ -82,7 +82,8 @@ pub struct WriteSet {
     pub base: LogEnd,
     /// New records, in order. May be empty: attempts of a later step of the fee schedule come alone.
     pub steps: Vec<Step>,
-    /// Where chains are left after the last step; at most one for each chain.
+    /// Where chains are left after the last step; at most one for each chain. What their blocks held is not written with
+    /// them: it stands in the log.
     pub cursors: Vec<Cursor>,
     /// What was signed because of these steps.
     pub attempts: Vec<Signed>,
@@ -133,53 +134,82 @@ impl WriteSet {
         let records: Vec<&LogRecord> = self.steps.iter().map(|step| &step.record).collect();
         let cursors: Vec<EncodedCursor> = self.cursors.iter().map(EncodedCursor::from).collect();
         let attempts: Vec<EncodedAttempt> = self.attempts.iter().map(EncodedAttempt::from).collect();
-        borsh::to_vec(&(SET_VERSION, self.log, self.base, records, cursors, attempts))
+        borsh::to_vec(&(VERSION, self.log, self.base, records, cursors, attempts))
             .map_err(|error| unreadable("a write set", error.to_string()))
     }
 
     /// Reads a set back from the journal.
     ///
     /// # Errors
-    /// When the bytes are not a set of this version.
+    /// When the bytes are not a set of a version that is known.
     pub fn decode(bytes: &[u8]) -> Result<Self, StoreError> {
-        type Parts = (u8, LogName, LogEnd, Vec<LogRecord>, Vec<EncodedCursor>, Vec<EncodedAttempt>);
-        let (version, log, base, records, cursors, attempts): Parts = borsh::from_slice(bytes)
-            .map_err(|error| unreadable("a write set of the journal", error.to_string()))?;
-        if version != SET_VERSION {
-            return Err(unreadable("a write set of the journal", format!("version {version}")));
+        match versioned("a write set of the journal", bytes)? {
+            (FAT_CURSORS, rest) => Self::parts::<FatCursor>(rest),
+            (_, rest) => Self::parts::<EncodedCursor>(rest),
         }
+    }
+
+    fn parts<C: BorshDeserialize + Into<Cursor>>(bytes: &[u8]) -> Result<Self, StoreError> {
+        type Parts<C> = (LogName, LogEnd, Vec<LogRecord>, Vec<C>, Vec<EncodedAttempt>);
+        let (log, base, records, cursors, attempts): Parts<C> = borsh::from_slice(bytes)
+            .map_err(|error| unreadable("a write set of the journal", error.to_string()))?;
         let steps = records.into_iter().map(codec::step_of).collect::<Result<_, _>>()?;
         Ok(Self {
             log,
             base,
             steps,
-            cursors: cursors.into_iter().map(Cursor::from).collect(),
+            cursors: cursors.into_iter().map(C::into).collect(),
             attempts: attempts.into_iter().map(Signed::from).collect(),
         })
     }
 }
 
-/// Version of the journal's encoding of a set.
-const SET_VERSION: u8 = 1;
+/// Version of the encoding of a set in the journal and of a cursor in its row.
+const VERSION: u8 = 2;
+
+/// Version in which cursors carried what their blocks held. It is read, for who upgrades; an older program refuses the
+/// newer version, because it would not look into the log for what has to be undone.
+const FAT_CURSORS: u8 = 1;
+
+/// What follows the version of an encoding, and the version, if it is one that is known.
+fn versioned<'a>(what: &'static str, bytes: &'a [u8]) -> Result<(u8, &'a [u8]), StoreError> {
+    match bytes.split_first() {
+        Some((&version, rest)) if matches!(version, FAT_CURSORS | VERSION) => Ok((version, rest)),
+        Some((version, _)) => Err(unreadable(what, format!("version {version}"))),
+        None => Err(unreadable(what, "it is empty")),
+    }
+}
 
 #[derive(BorshSerialize, BorshDeserialize)]
 struct EncodedCursor {
     chain: ChainId,
     recent: Vec<BlockRef>,
-    undoable: Vec<(BlockRef, Vec<Vec<u8>>)>,
+}
+
+/// As version 1 wrote it: the encoded events of its blocks stood in the log as well.
+#[derive(BorshDeserialize)]
+struct FatCursor {
+    chain: ChainId,
+    recent: Vec<BlockRef>,
+    _undoable: Vec<(BlockRef, Vec<Vec<u8>>)>,
 }
 
 impl From<&Cursor> for EncodedCursor {
     fn from(cursor: &Cursor) -> Self {
-        let Cursor { chain, recent, undoable } = cursor.clone();
-        Self { chain, recent, undoable }
+        // Written again with every block, what can be undone would be most of what is written at all.
+        Self { chain: cursor.chain, recent: cursor.recent.clone() }
     }
 }
 
 impl From<EncodedCursor> for Cursor {
     fn from(encoded: EncodedCursor) -> Self {
-        let EncodedCursor { chain, recent, undoable } = encoded;
-        Self { chain, recent, undoable }
+        Self { chain: encoded.chain, recent: encoded.recent, undoable: Vec::new() }
+    }
+}
+
+impl From<FatCursor> for Cursor {
+    fn from(encoded: FatCursor) -> Self {
+        Self { chain: encoded.chain, recent: encoded.recent, undoable: Vec::new() }
     }
 }
 
@@ -188,21 +218,20 @@ impl From<EncodedCursor> for Cursor {
 /// # Errors
 /// When the encoder refuses a value; the types of a cursor never do.
 pub(crate) fn encode_cursor(cursor: &Cursor) -> Result<Vec<u8>, StoreError> {
-    borsh::to_vec(&(SET_VERSION, EncodedCursor::from(cursor)))
+    borsh::to_vec(&(VERSION, EncodedCursor::from(cursor)))
         .map_err(|error| unreadable("a cursor", error.to_string()))
 }
 
-/// Reads the bytes of a cursor's row.
+/// Reads the bytes of a cursor's row. What its blocks held is not among them.
 ///
 /// # Errors
-/// When they are not a cursor of this version.
+/// When they are not a cursor of a version that is known.
 pub(crate) fn decode_cursor(bytes: &[u8]) -> Result<Cursor, StoreError> {
-    let (version, cursor): (u8, EncodedCursor) =
-        borsh::from_slice(bytes).map_err(|error| unreadable("a cursor", error.to_string()))?;
-    if version != SET_VERSION {
-        return Err(unreadable("a cursor", format!("version {version}")));
-    }
-    Ok(cursor.into())
+    let decoded = match versioned("a cursor", bytes)? {
+        (FAT_CURSORS, rest) => borsh::from_slice::<FatCursor>(rest).map(Cursor::from),
+        (_, rest) => borsh::from_slice::<EncodedCursor>(rest).map(Cursor::from),
+    };
+    decoded.map_err(|error| unreadable("a cursor", error.to_string()))
 }
 
 #[derive(BorshSerialize, BorshDeserialize)]
@@ -229,5 +258,41 @@ impl From<EncodedAttempt> for Signed {
     fn from(encoded: EncodedAttempt) -> Self {
         let EncodedAttempt { action, chain, hash, bytes, sender, nonce, bump, fee, at_ms } = encoded;
         Self { attempt: Attempt { action, chain, hash, bytes, sender, nonce, bump, fee }, at_ms }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cursor() -> Cursor {
+        let block = BlockRef { height: 7, hash: B256::repeat_byte(7) };
+        Cursor { chain: ChainId::new("test:1").unwrap(), recent: vec![block], undoable: Vec::new() }
+    }
+
+    #[test]
+    fn cursors_of_the_version_before_are_read_and_unknown_ones_are_not() {
+        let Cursor { chain, recent, .. } = cursor();
+        let undoable = vec![(recent[0], vec![vec![1u8, 2, 3]])];
+        let before = borsh::to_vec(&(FAT_CURSORS, chain, &recent, &undoable)).unwrap();
+        assert_eq!(decode_cursor(&before).unwrap(), cursor());
+        let now = encode_cursor(&cursor()).unwrap();
+        assert_eq!(decode_cursor(&now).unwrap(), cursor());
+        assert_eq!(now[0], VERSION, "a program of the version before refuses it");
+        for broken in [&now[..now.len() - 1], &[], &[3, 0]] {
+            assert!(matches!(decode_cursor(broken), Err(StoreError::Unreadable { .. })));
+        }
+    }
+
+    #[test]
+    fn a_set_that_the_version_before_left_in_the_journal_is_read() {
+        let name = Slug::new("one").unwrap();
+        let log = LogName { group: name, replica: name };
+        let Cursor { chain, recent, .. } = cursor();
+        let fat = vec![(chain, recent.clone(), vec![(recent[0], vec![vec![1u8]])])];
+        let none: (Vec<LogRecord>, Vec<EncodedAttempt>) = (Vec::new(), Vec::new());
+        let before = borsh::to_vec(&(FAT_CURSORS, log, LogEnd::EMPTY, none.0, fat, none.1)).unwrap();
+        let read = WriteSet::decode(&before).unwrap();
+        assert_eq!((read.log, read.cursors), (log, vec![cursor()]));
     }
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::observe::nothing;
 use crate::{
     Evm,
     config::{
@@ -68,7 +69,7 @@ fn rig(quorum: u16) -> Rig {
     let (reports, inbox) = mpsc::channel(64);
     let (feed, batches) = mpsc::channel(64);
     let stop = CancellationToken::new();
-    let window = VecDeque::from([Delivered { block: block(0, 10), time: 120, events: Vec::new() }]);
+    let window = VecDeque::from([Delivered { block: block(0, 10), time: 120, events: nothing() }]);
     let network = Arc::clone(&evm.network);
     let assembler = Assembler::new(evm.compiled, evm.network, (window, true), reports.clone(), stop.clone());
     tokio::spawn(assembler.run(inbox, feed));

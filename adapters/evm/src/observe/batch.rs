@@ -1,6 +1,6 @@
 //! Building what is sent: observations, progress, and the cursor that commits with them. Pure.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
 use alloy::rpc::types::Log;
 use portcullis_adapter::Cursor;
@@ -35,10 +35,7 @@ pub(super) fn cursor(chain: ChainId, window: &VecDeque<Delivered>, bound: usize)
     let recent = newest_first().map(|delivered| delivered.block).collect();
     let undoable = newest_first()
         .filter(|delivered| !delivered.events.is_empty())
-        // A Vec never refuses a write; an event that could not be encoded would be missed on restart by its id.
-        .map(|delivered| {
-            (delivered.block, delivered.events.iter().filter_map(|e| borsh::to_vec(e).ok()).collect())
-        })
+        .map(|delivered| (delivered.block, Arc::clone(&delivered.events)))
         .collect();
     Cursor { chain, recent, undoable }
 }

@@ -1,6 +1,6 @@
 //! What operators say the logs of a block are, and when that is enough. Pure.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use portcullis_verifier::{B256, BlockRef};
 
@@ -13,14 +13,16 @@ enum Answer {
     Asked,
     /// Could not say; may be asked again from then on.
     Failed(Instant),
-    /// Said these.
-    Said(LogSet),
+    /// Said those with this digest.
+    Said(B256),
 }
 
 #[derive(Debug)]
 struct Entry {
     block: BlockRef,
     answers: BTreeMap<usize, Answer>,
+    /// What was said, by its digest: honest operators say the same, and it is kept once.
+    said: BTreeMap<B256, Arc<LogSet>>,
     /// Digest that was delivered.
     settled: Option<B256>,
     since: Instant,
@@ -47,7 +49,7 @@ pub(crate) enum Compared {
 #[derive(Debug, Clone)]
 pub(crate) enum Agreed {
     /// Enough operators say these.
-    Yes(LogSet),
+    Yes(Arc<LogSet>),
     /// Not enough yet.
     NotYet,
     /// Those who were asked have answered, differently, and no answer has enough voices.
@@ -59,6 +61,7 @@ impl LogBook {
         self.entries.entry(block.hash).or_insert_with(|| Entry {
             block,
             answers: BTreeMap::new(),
+            said: BTreeMap::new(),
             settled: None,
             since: now,
         })
@@ -76,7 +79,14 @@ impl LogBook {
     pub(crate) fn said(&mut self, operator: usize, block: BlockRef, logs: LogSet, now: Instant) -> Compared {
         let digest = logs.digest;
         let entry = self.entry(block, now);
-        entry.answers.insert(operator, Answer::Said(logs));
+        let before = entry.answers.insert(operator, Answer::Said(digest));
+        entry.said.entry(digest).or_insert_with(|| Arc::new(logs));
+        // Who says something else each time must not fill the memory.
+        if let Some(Answer::Said(other)) = before
+            && !entry.answers.values().any(|answer| matches!(answer, Answer::Said(said) if *said == other))
+        {
+            entry.said.remove(&other);
+        }
         match entry.settled {
             None => Compared::Open,
             Some(settled) if settled == digest => Compared::Same,
@@ -110,19 +120,20 @@ impl LogBook {
     /// What enough operators say. Two answers with equally many voices agree on nothing.
     pub(crate) fn agreed(&self, block: B256, quorum: usize) -> Agreed {
         let Some(entry) = self.entries.get(&block) else { return Agreed::NotYet };
-        let mut groups: BTreeMap<B256, (usize, &LogSet)> = BTreeMap::new();
+        let mut voices: BTreeMap<B256, usize> = BTreeMap::new();
         for answer in entry.answers.values() {
-            if let Answer::Said(logs) = answer {
-                let group = groups.entry(logs.digest).or_insert((0, logs));
-                group.0 = group.0.saturating_add(1);
+            if let Answer::Said(digest) = answer {
+                let count = voices.entry(*digest).or_default();
+                *count = count.saturating_add(1);
             }
         }
         let open = entry.answers.values().any(|answer| matches!(answer, Answer::Asked));
-        let mut ranked: Vec<(usize, &LogSet)> = groups.into_values().collect();
+        let mut ranked: Vec<(usize, &Arc<LogSet>)> =
+            voices.iter().filter_map(|(digest, count)| Some((*count, entry.said.get(digest)?))).collect();
         ranked.sort_by_key(|(count, _)| core::cmp::Reverse(*count));
         let rival = ranked.get(1).map_or(0, |(count, _)| *count);
         match ranked.first() {
-            Some((count, logs)) if *count >= quorum && *count > rival => Agreed::Yes((*logs).clone()),
+            Some((count, logs)) if *count >= quorum && *count > rival => Agreed::Yes(Arc::clone(logs)),
             _ if rival > 0 && !open => Agreed::Split,
             _ => Agreed::NotYet,
         }
@@ -133,7 +144,7 @@ impl LogBook {
         let Some(entry) = self.entries.get_mut(&block) else { return (Vec::new(), Vec::new()) };
         entry.settled = Some(digest);
         let said = entry.answers.iter().filter_map(|(operator, answer)| match answer {
-            Answer::Said(logs) => Some((*operator, logs.digest == digest)),
+            Answer::Said(said) => Some((*operator, *said == digest)),
             _ => None,
         });
         let (same, other): (Vec<_>, Vec<_>) = said.partition(|(_, same)| *same);

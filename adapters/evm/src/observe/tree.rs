@@ -7,6 +7,7 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    sync::Arc,
     time::Instant,
 };
 
@@ -21,7 +22,7 @@ pub(crate) struct Delivered {
     /// Seconds since 1970; zero where a cursor did not say.
     pub(crate) time: u64,
     /// What was delivered of it.
-    pub(crate) events: Vec<Observation>,
+    pub(crate) events: Arc<[Observation]>,
 }
 
 /// Where a head stands relative to what was delivered.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::observe::nothing;
 use alloy::primitives::Bloom;
 
 /// A block of a branch: its hash says branch and height.
@@ -14,7 +15,7 @@ fn head(block: BlockRef, parent: B256) -> Head {
 
 /// A tree with three operators of whom two must agree, standing on blocks 10 and 11 of branch 0.
 fn tree() -> Tree {
-    let delivered = |height| Delivered { block: name(0, height), time: 0, events: Vec::new() };
+    let delivered = |height| Delivered { block: name(0, height), time: 0, events: nothing() };
     Tree::new(VecDeque::from([delivered(10), delivered(11)]), false, 4, 2, 3)
 }
 
@@ -96,7 +97,7 @@ fn below_the_window_the_chain_is_abandoned_only_by_a_quorum() {
     assert_eq!(tree.target(), Target::Stay);
     tree.point(1, name(5, 12));
     assert_eq!(tree.target(), Target::Abandon(name(5, 9)));
-    let old = tree.restart(Delivered { block: name(5, 9), time: 0, events: Vec::new() }, false);
+    let old = tree.restart(Delivered { block: name(5, 9), time: 0, events: nothing() }, false);
     assert_eq!(old.iter().map(|d| d.block).collect::<Vec<_>>(), [name(0, 11), name(0, 10)]);
     assert_eq!(tree.target(), moved(0, &[name(5, 10), name(5, 11), name(5, 12)]));
 }
@@ -106,7 +107,7 @@ fn the_window_keeps_the_bound_and_forgets_the_rest() {
     let mut tree = tree();
     grow(&mut tree, 0, 11, 40);
     for height in 12..=40 {
-        tree.deliver(Delivered { block: name(0, height), time: 0, events: Vec::new() });
+        tree.deliver(Delivered { block: name(0, height), time: 0, events: nothing() });
     }
     assert_eq!(tree.window().len(), 5, "the bound, and the block that it hangs on");
     assert_eq!(tree.tip(), name(0, 40));

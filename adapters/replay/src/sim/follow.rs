@@ -62,7 +62,7 @@ impl Follower {
     /// Follows from the start, or from where it was left.
     ///
     /// # Errors
-    /// In words, what makes the cursor unusable: another chain's, empty, or not to be decoded.
+    /// In words, what makes the cursor unusable: another chain's, or empty.
     pub fn new(config: SimConfig, from: Option<&Cursor>) -> Result<Self, String> {
         let mut tail = VecDeque::new();
         if let Some(cursor) = from {
@@ -73,11 +73,8 @@ impl Follower {
                 return Err(String::from("the cursor names no block"));
             }
             for block in &cursor.recent {
-                let events =
-                    cursor.undoable.iter().filter(|(of, _)| of == block).flat_map(|(_, events)| events);
-                let events = events.map(|bytes| borsh::from_slice(bytes)).collect::<Result<_, _>>();
-                let events =
-                    events.map_err(|error| format!("an event of height {}: {error}", block.height))?;
+                let held = cursor.undoable.iter().find(|(of, _)| of == block);
+                let events = held.map_or_else(Vec::new, |(_, events)| events.to_vec());
                 tail.push_back(Delivered { block: *block, events });
             }
         }
@@ -277,11 +274,7 @@ impl Follower {
 
     fn cursor(&self) -> Cursor {
         let with_events = self.tail.iter().filter(|delivered| !delivered.events.is_empty());
-        let undoable = with_events.map(|delivered| {
-            // Encoding into memory cannot fail for these types.
-            let events = delivered.events.iter().filter_map(|event| borsh::to_vec(event).ok());
-            (delivered.block, events.collect())
-        });
+        let undoable = with_events.map(|delivered| (delivered.block, delivered.events.clone().into()));
         Cursor {
             chain: self.config.chain,
             recent: self.tail.iter().map(|delivered| delivered.block).collect(),

@@ -73,7 +73,7 @@ impl View {
                 undoable: recent
                     .iter()
                     .filter(|b| !b.events.is_empty())
-                    .map(|b| (b.reference(), b.events.iter().map(|e| borsh::to_vec(e).unwrap()).collect()))
+                    .map(|b| (b.reference(), b.events.clone().into()))
                     .collect(),
             }),
         })
@@ -84,9 +84,7 @@ fn delivered_by(cursor: Option<Cursor>) -> Vec<Block> {
     let Some(cursor) = cursor else { return Vec::new() };
     let events = |at: &BlockRef| -> Vec<Observation> {
         let found = cursor.undoable.iter().find(|(block, _)| block == at);
-        found
-            .map(|(_, list)| list.iter().map(|e| borsh::from_slice(e).unwrap()).collect())
-            .unwrap_or_default()
+        found.map(|(_, events)| events.to_vec()).unwrap_or_default()
     };
     let block = |at: &BlockRef| Block {
         height: at.height,

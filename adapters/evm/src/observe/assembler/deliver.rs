@@ -1,6 +1,6 @@
 //! Delivering blocks and ranges, retracting what they replace.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use alloy::rpc::types::Log;
 use portcullis_adapter::{Batch, Cursor};
@@ -14,7 +14,7 @@ use crate::{
         batch::{cursor, decode_block, fault, undo},
         health::Trouble,
         logs::Agreed,
-        no_logs,
+        no_logs, nothing,
         pending::Preview,
         tree::Delivered,
     },
@@ -24,7 +24,7 @@ use crate::{
 impl Assembler {
     /// Delivers as many of `blocks` (ascending, above position `fork`) as are ready; false when none is.
     pub(super) fn deliver(&mut self, fork: usize, blocks: &[portcullis_verifier::B256]) -> bool {
-        let mut ready: Vec<(Head, LogSet)> = Vec::new();
+        let mut ready: Vec<(Head, Arc<LogSet>)> = Vec::new();
         let mut blocked = false;
         for hash in blocks.iter().take(limits::BLOCKS_PER_STEP) {
             let Some(head) = self.tree.known(hash).cloned() else { break };
@@ -40,7 +40,10 @@ impl Assembler {
         let mut decoded = Vec::with_capacity(ready.len());
         for (head, logs) in &ready {
             match decode_block(&self.compiled.decoder, &logs.logs, head.time) {
-                Ok(events) => decoded.push(Delivered { block: head.block, time: head.time, events }),
+                Ok(events) => {
+                    let events = events.into();
+                    decoded.push(Delivered { block: head.block, time: head.time, events });
+                }
                 Err(error) => {
                     // Checked when the answer came; were it missed there, standing still beats skipping.
                     tracing::error!(chain = %self.network.chain, %error, "agreed logs do not decode");
@@ -85,8 +88,8 @@ impl Assembler {
     }
 
     /// The logs of a block, when they are known well enough; else asks for them.
-    fn logs_of(&mut self, head: &Head) -> Option<LogSet> {
-        let nothing = || LogSet { digest: no_logs(), logs: Vec::new() };
+    fn logs_of(&mut self, head: &Head) -> Option<Arc<LogSet>> {
+        let nothing = || Arc::new(LogSet { digest: no_logs(), logs: Vec::new() });
         if self.addresses.is_empty() {
             return Some(nothing());
         }
@@ -189,7 +192,7 @@ impl Assembler {
     /// Sends what a waiting transaction would emit, once.
     pub(in crate::observe) fn take_preview(&mut self, preview: &Preview) {
         // A simulation may take longer than the next block.
-        let mut included = self.tree.window().iter().flat_map(|delivered| &delivered.events);
+        let mut included = self.tree.window().iter().flat_map(|delivered| delivered.events.iter());
         let known = included.any(|event| event.position().tx_hash == preview.transaction);
         if known || self.previewed.contains(&preview.transaction) {
             return;
@@ -210,7 +213,7 @@ impl Assembler {
     pub(super) fn abandon(&mut self, block: BlockRef) {
         let silent = self.tree.began_here();
         let time = self.tree.known(&block.hash).map_or(0, |head| head.time);
-        let start = Delivered { block, time, events: Vec::new() };
+        let start = Delivered { block, time, events: nothing() };
         let old = self.tree.restart(start, silent);
         if !silent {
             let what = format!(
@@ -271,7 +274,7 @@ impl Assembler {
             }
         }
         self.network.delivered(&range.to);
-        let newest = Delivered { block: range.to.block, time: range.to.time, events: Vec::new() };
+        let newest = Delivered { block: range.to.block, time: range.to.time, events: nothing() };
         // Ranges end below the reorg bound: nothing in them is meant to be undone.
         self.tree.restart(newest, false);
         self.send_tip(seen_at, observations);
