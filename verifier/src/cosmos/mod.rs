@@ -14,7 +14,8 @@
 //! from evidence without comparing it with what a verified header commits to.
 //!
 //! Blocks of this family are final when they are signed, and commit to state, transactions and result codes. They
-//! do not commit to events: what matters of those is proven from state.
+//! do not commit to events: what matters of those is proven from state, where the contract wrote it down
+//! ([`recorded_digest`]).
 
 mod bisection;
 mod block;
@@ -26,6 +27,7 @@ mod header;
 pub mod ics23;
 pub mod limits;
 mod misbehaviour;
+mod recorded;
 mod signatures;
 mod spec;
 mod state;
@@ -39,6 +41,7 @@ pub use error::CosmosProofError;
 pub use evidence::{LightEvidence, Outcome, Payload, TransactionPath, UpdateBytes};
 pub use header::{SealedHeader, open_header, verify_parent};
 pub use misbehaviour::{Contradiction, Misbehaviour, verify_misbehaviour};
+pub use recorded::{is_added_by_chain, recorded_digest, recorded_key, recorded_raw};
 pub use signatures::{Invalid, Scrutiny, Signed, verifies, verify_all};
 pub use spec::{IAVL, SIMPLE, StoreProofError, StoreSpec, check_leaf_op, check_shape};
 pub use state::{Entry, read_entry, read_state};

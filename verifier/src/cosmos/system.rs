@@ -8,6 +8,7 @@ use super::{
     evidence::{LightEvidence, Outcome, Payload, TransactionPath},
     header::{NAMESPACE, SealedHeader, open_header, verify_parent},
     limits::MAX_KEY_BYTES,
+    recorded::raw_of_key,
     signatures::Scrutiny,
     state::{Entry, read_state},
     system_name,
@@ -64,9 +65,10 @@ fn judge(
     let evidence = LightEvidence::decode(&evidence.bytes)?;
     let case = Case { chain: claim.chain(), block: claim.block(), evidence: &evidence, trust, scrutiny };
     match claim {
-        // Blocks of this family do not commit to events.
-        Claim::Emitted { .. } | Claim::NotEmitted { .. } => {
-            Err(Undecided::NoVerifier { system: format!("{SYSTEM_NAME} for events, which are never proven") })
+        Claim::Emitted { raw, .. } => judge_recorded(&case, *raw),
+        // Blocks of this family do not commit to events, so nothing shows that there was none.
+        Claim::NotEmitted { .. } => {
+            Err(Undecided::NoVerifier { system: format!("{SYSTEM_NAME} for the absence of events") })
         }
         Claim::State { contract, key, mask, relation, value, .. } => {
             let test = WordTest { mask: *mask, relation: *relation, value: *value };
@@ -218,6 +220,37 @@ fn judge_word(case: &Case<'_>, contract: B256, key: B256, test: &WordTest) -> Re
             Some(word) if test.holds(word) => Verdict::Proven(*read.assurance()),
             Some(word) => refuted(format!("the word is {word:#x}")),
             None => return Err(CosmosProofError::Claim { why: "the value is longer than a word" }.into()),
+        },
+    })
+}
+
+/// An event is proven by the record that its contract keeps of it, and by nothing else.
+fn judge_recorded(case: &Case<'_>, raw: B256) -> Result<Verdict, Undecided> {
+    let Payload::State { store, key, .. } = &case.evidence.payload else {
+        return Err(
+            CosmosProofError::Payload { claim: "an event is recorded", payload: "a transaction" }.into()
+        );
+    };
+    match raw_of_key(*store, key) {
+        Some(named) if named == raw => {}
+        Some(_) => return Err(CosmosProofError::OtherKey.into()),
+        None => {
+            let system = format!("{SYSTEM_NAME} for events that no contract recorded");
+            return Err(Undecided::NoVerifier { system });
+        }
+    }
+    let read = case.entry(*store, key, "an event is recorded")?;
+    let height = case.block.height;
+    let refuted = |found: String| {
+        let expected = cut(format!("a record of event {raw} at height {height}"));
+        Verdict::Refuted(Refutation { expected, found }, *read.assurance())
+    };
+    Ok(match read.value() {
+        Entry::Absent => refuted("the contract recorded no such event".to_owned()),
+        Entry::Present(value) if *value == height.to_be_bytes() => Verdict::Proven(*read.assurance()),
+        Entry::Present(value) => match <[u8; 8]>::try_from(value.as_slice()) {
+            Ok(other) => refuted(format!("recorded at height {}", u64::from_be_bytes(other))),
+            Err(_not_a_height) => refuted(describe(value)),
         },
     })
 }

@@ -6,7 +6,7 @@ use portcullis_verifier::{
     B256, BlockRef, ChainId, Slug, Trust, Verified,
     cosmos::{
         Checkpoint, CosmosProofError, Fetched, Rules, Scrutiny, SealedHeader, Step, Update, UpdateBytes,
-        open_header, system_name, verify_update,
+        open_header, recorded_digest, recorded_key, system_name, verify_update,
     },
 };
 use prost::Message;
@@ -322,11 +322,21 @@ pub(crate) fn contract() -> B256 {
     B256::repeat_byte(0xc0)
 }
 
-/// Stores of the fixture's chain: one with a packed word and a text, and two others beside it.
+/// The digest of an event in which the contract released an amount.
+pub(crate) fn said(amount: &str) -> B256 {
+    let attributes = [("_contract_address", "me"), ("amount", amount), ("to", "you"), ("msg_index", "0")];
+    recorded_digest("wasm-released", attributes)
+}
+
+/// Stores of the fixture's chain after block 5: one with a packed word, a text and records of events, and two others
+/// beside it. The contract released 5 in block 5, and 4 in block 4.
 pub(crate) fn stores() -> Vec<(&'static str, Tree)> {
     let key = |own: &[u8]| portcullis_verifier::cosmos::contract_key(contract(), own);
     let word = [[0; 22].as_slice(), &[7, 9], &[0; 8]].concat();
     let contract_keys: Vec<(Vec<u8>, Vec<u8>)> = vec![
+        (key(&recorded_key(said("5"))), 5_u64.to_be_bytes().to_vec()),
+        (key(&recorded_key(said("4"))), 4_u64.to_be_bytes().to_vec()),
+        (key(&recorded_key(said("odd"))), b"yes".to_vec()),
         (key(b"config"), b"{\"owner\":\"me\"}".to_vec()),
         (key(b"scope"), word),
         (key(b"text"), vec![b'x'; 40]),

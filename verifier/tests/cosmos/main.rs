@@ -22,6 +22,7 @@ mod misbehaviour;
 mod model;
 mod mutation;
 mod public;
+mod recorded;
 mod stores;
 mod system;
 mod tree;

@@ -18,6 +18,7 @@ use tendermint_proto::v0_38::types::{CommitSig, SignedHeader, ValidatorSet};
 use crate::{
     model,
     public::{MerkleProof, relayed_update},
+    recorded::{emitted, recorded_evidence},
     system::{
         included, not_stored, own_key, state_evidence, stored, transaction_evidence, verdict_of, word_claim,
     },
@@ -117,6 +118,7 @@ fn subjects() -> Vec<(&'static str, usize, Claim, LightEvidence)> {
         ("absence between two", 7, not_stored(b"bb"), state_evidence("bank", b"bb", 6)),
         ("absence beside one", 7, not_stored(b"zz"), state_evidence("bank", b"zz", 6)),
         ("a key through a chain", 7, stored(b"c", None), state_evidence("bank", b"c", 8)),
+        ("a recorded event", 7, emitted("5"), recorded_evidence("5")),
         ("a transaction", 7, included(3, None), transaction_evidence(3, false)),
         ("a result", 1, included(2, Some(11)), transaction_evidence(2, true)),
     ]

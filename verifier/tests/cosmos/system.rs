@@ -295,7 +295,7 @@ fn transactions_and_their_results() {
 }
 
 #[test]
-fn events_are_never_proven() {
+fn events_that_nobody_recorded_are_never_proven() {
     let evidence = state_evidence("bank", b"b", 6).to_evidence();
     let (chain, block) = (chain_id(), block());
     for claim in [
