@@ -206,6 +206,14 @@ impl Rpc {
         C::abi_decode_returns(&out).wrap_err("the contract answers in another shape")
     }
 
+    /// Puts the chain's clock ahead by so many seconds, as a development node can.
+    ///
+    /// # Errors
+    /// As [`Rpc::call`].
+    pub async fn hurry(&self, secs: u64) -> Result<()> {
+        self.call::<Value>("evm_increaseTime", json!([secs])).await.map(|_total| ())
+    }
+
     /// Gives an account ether, as a development node can.
     ///
     /// # Errors

@@ -131,10 +131,16 @@ pub fn leaf(message: &Message) -> B256 {
     keccak256(message.abi_encode())
 }
 
-/// A scope as the guard counts it: `portcullis.scope.v1` over the chain's CAIP-2 name and the four parts.
+/// A scope as the guard of a chain of this family counts it.
 #[must_use]
 pub fn scope(chain_id: u64, bridge: B256, direction: u8, corridor: B256, asset: B256) -> B256 {
-    let chain = keccak256(format!("eip155:{chain_id}").as_bytes());
+    scope_on(&format!("eip155:{chain_id}"), bridge, direction, corridor, asset)
+}
+
+/// A scope as every guard counts it: `portcullis.scope.v1` over the chain's CAIP-2 name and the four parts.
+#[must_use]
+pub fn scope_on(caip2: &str, bridge: B256, direction: u8, corridor: B256, asset: B256) -> B256 {
+    let chain = keccak256(caip2.as_bytes());
     keccak256(
         (keccak256(b"portcullis.scope.v1"), chain, bridge, U256::from(direction), corridor, asset)
             .abi_encode(),

@@ -13,7 +13,7 @@ use crate::clock::Factor;
 use crate::lab::{Play, Setup, World};
 use crate::proxy::What;
 use crate::report::Summary;
-use crate::scenario;
+use crate::scenario::{self, Scenario, corridor};
 use crate::screen::{Screen, Tone};
 use crate::service::{Service, Tuning};
 use crate::watch::Watch;
@@ -26,6 +26,16 @@ const HISTORY_SECS: i64 = 3 * 3_600;
 /// How long after the last transaction containment may still be confirmed.
 const SETTLE: Duration = Duration::from_secs(10);
 
+/// What is played.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Script {
+    /// The attack of 1 August 2022.
+    #[default]
+    Nomad,
+    /// An attack through the corridor of the third side; none is honest traffic alone.
+    Corridor(Option<corridor::Attack>),
+}
+
 /// What somebody asked for.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -35,6 +45,12 @@ pub struct Options {
     pub until: Option<i64>,
     /// Recorded seconds of live traffic before the first false release.
     pub lead: i64,
+    /// What is played.
+    pub script: Script,
+    /// Whether a chain of the other family is a third side of the bridge. Scripts of its corridor always have it.
+    pub cosmos: bool,
+    /// By how many seconds the first chain's clock is ahead of the others'.
+    pub skew_secs: u64,
     /// Use the compact scenario even where the recorded events are.
     pub compact: bool,
     /// Chooses all keys.
@@ -51,6 +67,9 @@ impl Default for Options {
             factor: 60.0,
             until: None,
             lead: LEAD_SECS,
+            script: Script::Nomad,
+            cosmos: false,
+            skew_secs: 0,
             compact: false,
             seed: 1,
             dir: None,
@@ -78,33 +97,68 @@ pub struct Finished {
 /// When a tool is missing, or a part of the world breaks down. A service that does not stop the attack is no error: the
 /// summary says so.
 pub async fn run(options: Options, screen: &mut Screen) -> Result<Finished> {
-    let mut script = scenario::load(options.compact, options.lead, HISTORY_SECS)?;
-    if let Some(secs) = options.until {
-        script = script.until(secs);
-    }
-    screen.say(
-        Tone::Title,
-        "Portcullis: the Nomad bridge attack of 1 August 2022, replayed onto two real nodes",
-    );
+    let script = script(&options)?;
+    screen.say(Tone::Title, title(&options));
     screen.say(Tone::Plain, format!("Script: {}. All times divided by {}.", script.origin, options.factor));
     let begun = Instant::now();
-    let setup =
-        Setup { scenario: script, factor: Factor::new(options.factor), seed: options.seed, dir: options.dir };
+    let factor = Factor::new(options.factor);
+    let setup = Setup { scenario: script, factor, seed: options.seed, dir: options.dir.clone() };
     let world = World::build(setup).await.wrap_err("the world cannot be built")?;
     tell::world(screen, &world, begun.elapsed());
+    if options.skew_secs > 0 {
+        world.ethereum.node.rpc.hurry(options.skew_secs).await?;
+    }
     let begun = Instant::now();
     let service = Service::start(&world, &options.tuning).await.wrap_err("the service does not start")?;
     screen.say(
         Tone::Plain,
         format!(
-            "`portcullis run` is healthy after {:.1} s, caught up with both chains.",
+            "`portcullis run` is healthy after {:.1} s, caught up with all chains.",
             begun.elapsed().as_secs_f64()
         ),
     );
     screen.say(Tone::Plain, "");
     let facts = live(&world, &service, screen).await?;
-    let summary = facts.summary(&world, &service).await?;
+    let mut summary = facts.summary(&world, &service).await?;
+    summary.calm = options.script == Script::Corridor(None);
     Ok(Finished { summary, service, world, facts })
+}
+
+/// The script that somebody asked for.
+fn script(options: &Options) -> Result<Scenario> {
+    let third = |script| corridor::open(script, &corridor::path());
+    let mut script = match options.script {
+        Script::Nomad => {
+            let script = scenario::load(options.compact, options.lead, HISTORY_SECS)?;
+            if options.cosmos { third(script)? } else { script }
+        }
+        Script::Corridor(attack) => {
+            let script = scenario::compact::load(&scenario::compact_path(), options.lead)?;
+            corridor::attacked(third(script)?, attack)?
+        }
+    };
+    if let Some(secs) = options.until {
+        script = script.until(secs);
+    }
+    Ok(script)
+}
+
+fn title(options: &Options) -> &'static str {
+    match (options.script, options.cosmos) {
+        (Script::Nomad, false) => {
+            "Portcullis: the Nomad bridge attack of 1 August 2022, replayed onto two real nodes"
+        }
+        (Script::Nomad, true) => {
+            "Portcullis: the Nomad bridge attack of 1 August 2022, replayed onto real nodes of two families"
+        }
+        (Script::Corridor(None), _) => "Portcullis: honest traffic between nodes of two families",
+        (Script::Corridor(Some(corridor::Attack::Release)), _) => {
+            "Portcullis: value released on one family that nobody burned on the other"
+        }
+        (Script::Corridor(Some(corridor::Attack::Mint)), _) => {
+            "Portcullis: value minted on one family that nobody locked on the other"
+        }
+    }
 }
 
 /// The live part, told as it happens.
@@ -147,14 +201,15 @@ async fn live(world: &World, service: &Service, screen: &mut Screen) -> Result<F
     Ok(facts)
 }
 
-/// Over when both gates' effects had time to be proven, or when there was nothing to stop.
+/// Over when all gates' effects had time to be proven, or when there was nothing to stop.
 fn settled(since: Instant, world: &World, facts: &Facts) -> bool {
     let closed = world
-        .sides()
+        .places()
         .iter()
-        .all(|side| facts.chronicle.first_trip(side.deployed.domain, side.deployed.guard, 0).is_some());
+        .all(|place| facts.chronicle.first_trip(place.domain(), place.guard(), 0).is_some());
     // A few blocks after the last transaction, so that the last receipts are there too.
-    let rest = world.factor.block_time() * 10 + Duration::from_millis(500);
+    let pace = if world.zone.is_some() { crate::cosmos::zone::PACE / 3 } else { world.factor.block_time() };
+    let rest = pace * 10 + Duration::from_millis(500);
     since.elapsed() > if closed { rest } else { SETTLE }
 }
 

@@ -13,9 +13,9 @@ use crate::keys::Key;
 use crate::scenario::{Domain, Scenario};
 
 /// Longest closure that the guard grants: a week of recorded time.
-const MAX_SECS: u64 = 7 * 86_400;
+pub(crate) const MAX_SECS: u64 = 7 * 86_400;
 /// How long a closed scope stays limited: an hour of recorded time.
-const LIMITED_TAIL_SECS: u64 = 3_600;
+pub(crate) const LIMITED_TAIL_SECS: u64 = 3_600;
 /// Gas for creating a contract.
 const CREATE_GAS: u64 = 12_000_000;
 /// Gas for a set-up call.
@@ -63,7 +63,9 @@ impl Crew {
         })
     }
 
-    fn all(&self) -> [&Key; 8] {
+    /// All of them.
+    #[must_use]
+    pub fn all(&self) -> [&Key; 8] {
         [
             &self.owner,
             &self.releaser,

@@ -127,12 +127,20 @@ async fn prove_honest(
 }
 
 /// An opening balance as a message.
-struct OpeningMessage {
-    id: u64,
-    token: usize,
-    amount: U256,
-    origin: Domain,
+pub(crate) struct OpeningMessage {
+    pub(crate) id: u64,
+    pub(crate) token: usize,
+    pub(crate) amount: U256,
+    pub(crate) origin: Domain,
     destination: Domain,
+}
+
+/// Who receives the opening balances of a side: the same secret, at its address there.
+fn holder(crew: &Crew, side: Domain) -> Result<Address> {
+    if side == Domain::Cosmos {
+        return Ok(crate::cosmos::keys::Account::of(&crew.float)?.bytes());
+    }
+    Ok(crew.float.address())
 }
 
 impl OpeningMessage {
@@ -162,7 +170,8 @@ fn opening_messages(scenario: &Scenario) -> impl Iterator<Item = OpeningMessage>
     })
 }
 
-fn arriving(scenario: &Scenario, side: Domain) -> impl Iterator<Item = OpeningMessage> + '_ {
+/// Opening balances that arrive at a side.
+pub(crate) fn arriving(scenario: &Scenario, side: Domain) -> impl Iterator<Item = OpeningMessage> + '_ {
     opening_messages(scenario).filter(move |opening| opening.destination == side)
 }
 
@@ -181,7 +190,7 @@ async fn open(
                 destination: opening.destination.number(),
                 token: here.token(opening.token)?,
                 amount: opening.amount,
-                recipient: crew.float.address(),
+                recipient: holder(crew, opening.destination)?,
                 messageId: U256::from(opening.id),
             })
         })

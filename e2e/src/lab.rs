@@ -1,10 +1,13 @@
-//! The whole world of a play: two nodes with their past, an endpoint per operator, and the keys of everybody.
+//! The whole world of a play: two nodes with their past, an endpoint per operator, and the keys of everybody. Where the
+//! script has a third side, a node of another family too.
+
+mod ground;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use alloy::primitives::B256;
+use alloy::primitives::{Address, B256};
 use eyre::{Result, WrapErr};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
@@ -15,24 +18,18 @@ use crate::actors::{self, Cast, Sent, Stage};
 use crate::chain::Receipt;
 use crate::clock::{self, Factor, Zero};
 use crate::contracts::{Guard, ScopeState};
-use crate::deploy::{Crew, Deployed, deploy};
-use crate::history;
+use crate::cosmos::zone::Zone;
+use crate::deploy::{Crew, Deployed};
 use crate::keys::Key;
-use crate::nodes::{Heads, Mining, Node};
+use crate::nodes::{Heads, Node};
 use crate::proxy::{Proxy, Rule};
 use crate::scenario::{Actor, Domain, Scenario};
+use ground::Ground;
 
 /// Operators of each chain. Two of them have to agree.
 pub const OPERATORS: [&str; 3] = ["alpha", "beta", "gamma"];
 /// EIP-155 numbers that no public chain has.
 const CHAIN_IDS: [(Domain, u64); 2] = [(Domain::Ethereum, 7_100_001), (Domain::Moonbeam, 7_101_284)];
-/// The chains begin so long before the first event, in seconds: room for set-up.
-const SETUP_ROOM_SECS: u64 = 900;
-
-/// Where in the block time of the first chain the second's blocks should come.
-const PHASES: std::ops::Range<f64> = 0.35..0.75;
-/// How often that is tried; a machine that is too busy for it gets what comes.
-const PHASE_TRIES: u32 = 8;
 
 /// What a world is made of.
 #[derive(Debug, Clone)]
@@ -102,6 +99,73 @@ impl Side {
     }
 }
 
+/// One chain of the world, of whichever family.
+#[derive(Debug, Clone, Copy)]
+pub enum Place<'w> {
+    /// One of the two with a past.
+    Side(&'w Side),
+    /// The third.
+    Zone(&'w Zone),
+}
+
+impl<'w> Place<'w> {
+    /// The bridge's name for the chain.
+    #[must_use]
+    pub fn domain(&self) -> Domain {
+        match self {
+            Self::Side(side) => side.deployed.domain,
+            Self::Zone(_) => Domain::Cosmos,
+        }
+    }
+
+    /// The family of its chain, as the configuration calls it.
+    #[must_use]
+    pub fn family(&self) -> &'static str {
+        match self {
+            Self::Side(_) => "evm",
+            Self::Zone(_) => "cosmos",
+        }
+    }
+
+    /// The name of its chain, CAIP-2.
+    #[must_use]
+    pub fn caip2(&self) -> String {
+        match self {
+            Self::Side(side) => side.caip2(),
+            Self::Zone(zone) => zone.caip2(),
+        }
+    }
+
+    /// Its guard, as the play names contracts.
+    #[must_use]
+    pub fn guard(&self) -> Address {
+        match self {
+            Self::Side(side) => side.deployed.guard,
+            Self::Zone(zone) => zone.guard(),
+        }
+    }
+
+    /// One endpoint per operator.
+    #[must_use]
+    pub fn operators(&self) -> &'w [Proxy] {
+        match self {
+            Self::Side(side) => &side.operators,
+            Self::Zone(zone) => &zone.operators,
+        }
+    }
+
+    /// Whether nothing gets out now.
+    ///
+    /// # Errors
+    /// When the node does not answer.
+    pub async fn closed(&self) -> Result<bool> {
+        match self {
+            Self::Side(side) => side.closed().await,
+            Self::Zone(zone) => zone.closed().await,
+        }
+    }
+}
+
 /// The world.
 #[derive(Debug)]
 pub struct World {
@@ -119,11 +183,13 @@ pub struct World {
     pub ethereum: Side,
     /// The other one.
     pub moonbeam: Side,
+    /// The third side, where the script has one.
+    pub zone: Option<Zone>,
     _folder: Option<TempDir>,
 }
 
 impl World {
-    /// Starts both nodes, lays down the past, and lets the blocks come.
+    /// Starts all nodes, lays down the past, and lets the blocks come.
     ///
     /// # Errors
     /// When a tool is missing, a node does not start, or a set-up call fails.
@@ -139,25 +205,39 @@ impl World {
             clock::now_secs().saturating_add_signed(setup.factor.secs(scenario.lead_secs).round() as i64);
         let [ethereum, moonbeam] = CHAIN_IDS.map(|(domain, id)| Ground::new(&dir, domain, id));
         let when = (zero, setup.factor);
-        let (first, second) = tokio::try_join!(
+        let third = async {
+            if !scenario.has_corridor(Domain::Cosmos) {
+                return Ok(None);
+            }
+            Zone::build(&dir, &scenario, &crew, &cast, setup.factor).await.map(Some)
+        };
+        let (first, second, zone) = tokio::try_join!(
             ethereum.lay(&scenario, &crew, &cast, when),
-            moonbeam.lay(&scenario, &crew, &cast, when)
+            moonbeam.lay(&scenario, &crew, &cast, when),
+            third
         )?;
         let pace = setup.factor.block_time();
         let (node, heads) = ethereum.wake(pace).await?;
         let ethereum = Side::raise(node, heads, first).await?;
         let (node, heads) = moonbeam.wake_between(pace, &ethereum).await?;
         let moonbeam = Side::raise(node, heads, second).await?;
-        Ok(Self { dir, scenario, crew, cast, factor: setup.factor, ethereum, moonbeam, _folder: folder })
+        let factor = setup.factor;
+        Ok(Self { dir, scenario, crew, cast, factor, ethereum, moonbeam, zone, _folder: folder })
     }
 
-    /// Both chains.
+    /// The two chains that have a past.
     #[must_use]
     pub fn sides(&self) -> [&Side; 2] {
         [&self.ethereum, &self.moonbeam]
     }
 
-    /// Starts the live part on both chains; the first false release is due `lead` of the script from now.
+    /// Every chain that runs.
+    #[must_use]
+    pub fn places(&self) -> Vec<Place<'_>> {
+        self.sides().map(Place::Side).into_iter().chain(self.zone.as_ref().map(Place::Zone)).collect()
+    }
+
+    /// Starts the live part on all chains; the first false release is due `lead` of the script from now.
     #[must_use]
     pub fn play(&self) -> Play {
         let lead = Duration::from_secs_f64(self.factor.secs(self.scenario.lead_secs).max(0.0));
@@ -182,6 +262,9 @@ impl World {
                 stop.clone(),
             ));
         }
+        if let Some(zone) = &self.zone {
+            tasks.spawn(zone.play(Arc::clone(&self.scenario), zero, log.clone(), stop.clone()));
+        }
         Play { zero, sent, tasks, stop }
     }
 
@@ -192,8 +275,12 @@ impl World {
     pub async fn outcomes(&self, sent: &[Sent]) -> Result<Vec<Outcome>> {
         let mut out = Vec::with_capacity(sent.len());
         for sent in sent {
-            let side = if sent.side == Domain::Ethereum { &self.ethereum } else { &self.moonbeam };
-            out.push(Outcome { sent: sent.clone(), receipt: side.node.rpc.receipt(sent.hash).await? });
+            let receipt = match (sent.side, &self.zone) {
+                (Domain::Ethereum, _) => self.ethereum.node.rpc.receipt(sent.hash).await?,
+                (Domain::Cosmos, Some(zone)) => zone.receipt(sent.hash).await?,
+                _ => self.moonbeam.node.rpc.receipt(sent.hash).await?,
+            };
+            out.push(Outcome { sent: sent.clone(), receipt });
         }
         Ok(out)
     }
@@ -273,82 +360,6 @@ impl Outcome {
     pub fn hash(&self) -> B256 {
         self.sent.hash
     }
-}
-
-/// Where a chain lies while it has no node.
-struct Ground {
-    domain: Domain,
-    chain_id: u64,
-    state: PathBuf,
-    log: PathBuf,
-}
-
-impl Ground {
-    fn new(dir: &Path, domain: Domain, chain_id: u64) -> Self {
-        let place = |what: &str| dir.join(format!("{}.{what}", domain.name().to_lowercase()));
-        Self { domain, chain_id, state: place("state.json"), log: place("node.log") }
-    }
-
-    /// Lays down everything before the present, on a node that mines by hand.
-    async fn lay(
-        &self,
-        scenario: &Scenario,
-        crew: &Crew,
-        cast: &Cast,
-        when: (u64, Factor),
-    ) -> Result<Deployed> {
-        let genesis = history::second(when.0, history::begins(scenario), when.1) - SETUP_ROOM_SECS;
-        let node = Node::start(self.chain_id, &self.state, &self.log, Mining::ByHand { genesis }).await?;
-        for key in cast.attackers.values() {
-            node.rpc.fund(key.address()).await?;
-        }
-        let deployed = deploy(&node.rpc, self.domain, scenario, crew, &cast.senders, when.1).await?;
-        history::lay(&node.rpc, &deployed, scenario, crew, &cast.senders, when).await?;
-        node.rest().await?;
-        Ok(deployed)
-    }
-
-    /// From here on blocks come at their own pace.
-    async fn wake(&self, pace: Duration) -> Result<(Node, Heads)> {
-        let node = Node::start(self.chain_id, &self.state, &self.log, Mining::Every(pace)).await?;
-        let heads = Heads::follow(&node).await?;
-        Ok((node, heads))
-    }
-
-    /// As [`Ground::wake`], with blocks about half a block time after those of another chain.
-    ///
-    /// Block times are divided by the factor of the play, the service's work is not: ten milliseconds beside blocks of
-    /// 200 look like most of a second beside blocks of twelve. Whether the other chain's block happens to fall into
-    /// them would be decided by that alone.
-    async fn wake_between(&self, pace: Duration, other: &Side) -> Result<(Node, Heads)> {
-        let mut tries = PHASE_TRIES;
-        loop {
-            let (node, heads) = self.wake(pace).await?;
-            let phase = phase(&other.heads, &heads, pace).await?;
-            tries -= 1;
-            if PHASES.contains(&phase) || tries == 0 {
-                return Ok((node, heads));
-            }
-            drop((node, heads));
-            // Starting later by what is missing moves the next node's blocks by the same.
-            tokio::time::sleep(pace.mul_f64((1.5 - phase).rem_euclid(1.0))).await;
-        }
-    }
-}
-
-/// How far into a block time of one chain the other's block comes, from 0 to 1.
-async fn phase(one: &Heads, other: &Heads, pace: Duration) -> Result<f64> {
-    let (mut one, mut other) = (one.latest.clone(), other.latest.clone());
-    // The first interval of a node includes its start.
-    Heads::next(&mut other).await?;
-    let second = Heads::next(&mut other).await?;
-    let first = Heads::next(&mut one).await?;
-    let apart = if second.seen > first.seen {
-        second.seen.duration_since(first.seen).as_secs_f64()
-    } else {
-        -first.seen.duration_since(second.seen).as_secs_f64()
-    };
-    Ok((apart / pace.as_secs_f64()).rem_euclid(1.0))
 }
 
 impl Side {

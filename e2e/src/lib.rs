@@ -5,7 +5,8 @@
 //! there; [`history`] lays down what happened before anybody watched. [`actors`] are the users, the relayer, the crowd
 //! of attackers. [`service`] is `portcullis run`, started and killed like a stranger would. [`timeline`] and [`report`]
 //! tell what happened. [`trial`] is a short play for tests, and [`chaos`] every fault that the whole has to survive.
-//! [`stub`] is for rates that no development node carries, and [`soak`] for half an hour of them.
+//! [`cosmos`] is a third
+//! side on a chain of another family. [`stub`] is for rates that no development node carries, and [`soak`] for half an hour of them.
 
 pub mod actors;
 pub mod bench;
@@ -14,6 +15,7 @@ pub mod chain;
 pub mod chaos;
 pub mod clock;
 pub mod contracts;
+pub mod cosmos;
 pub mod demo;
 pub mod deploy;
 pub mod history;

@@ -157,16 +157,23 @@ impl Heads {
     /// # Errors
     /// When the node does not take the subscription.
     pub async fn follow(node: &Node) -> Result<Self> {
-        let (mut socket, _response) = tokio_tungstenite::connect_async(node.ws())
-            .await
-            .wrap_err("the node's websocket does not open")?;
         let subscribe = json!({"jsonrpc": "2.0", "id": 1, "method": "eth_subscribe", "params": ["newHeads"]});
+        Self::listen(&node.ws(), subscribe, parse_head).await
+    }
+
+    /// Subscribes at any socket; `parse` finds the head in what comes.
+    ///
+    /// # Errors
+    /// When the node does not take the subscription.
+    pub async fn listen(ws: &str, subscribe: Value, parse: fn(&str) -> Option<Head>) -> Result<Self> {
+        let (mut socket, _response) =
+            tokio_tungstenite::connect_async(ws).await.wrap_err("the node's websocket does not open")?;
         socket.send(Message::text(subscribe.to_string())).await?;
         let (send, latest) = watch::channel(None);
         let task = tokio::spawn(async move {
             while let Some(Ok(message)) = socket.next().await {
                 let Ok(text) = message.to_text() else { continue };
-                if let Some(head) = parse_head(text) {
+                if let Some(head) = parse(text) {
                     send.send_replace(Some(head));
                 }
             }

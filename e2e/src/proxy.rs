@@ -8,13 +8,14 @@ mod answer;
 mod http;
 mod push;
 pub mod rule;
+mod submit;
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use alloy::primitives::{B256, Bytes, keccak256};
+use alloy::primitives::{B256, Bytes};
 use eyre::{Result, WrapErr};
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -145,22 +146,10 @@ impl Shared {
         lock(&self.notes).push(Note { at: Instant::now(), at_us: clock::now_us(), what });
     }
 
-    /// Notes a submitted transaction in a request, if there is one.
+    /// Notes submitted transactions in a request.
     pub(crate) fn note_request(&self, body: &[u8]) {
-        const METHOD: &[u8] = b"eth_sendRawTransaction";
-        if !body.windows(METHOD.len()).any(|window| window == METHOD) {
-            return;
-        }
-        let Ok(value) = serde_json::from_slice::<Value>(body) else { return };
-        let single = std::slice::from_ref(&value);
-        for call in value.as_array().map_or(single, Vec::as_slice) {
-            let is_submit =
-                call.get("method").and_then(Value::as_str).is_some_and(|m| m.as_bytes().starts_with(METHOD));
-            let raw =
-                call.pointer("/params/0").and_then(Value::as_str).and_then(|text| text.parse::<Bytes>().ok());
-            if let (true, Some(raw)) = (is_submit, raw) {
-                self.note(What::Submitted { hash: keccak256(&raw), raw });
-            }
+        for (hash, raw) in submit::found(body) {
+            self.note(What::Submitted { hash, raw });
         }
     }
 }

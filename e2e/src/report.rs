@@ -66,6 +66,9 @@ pub struct Summary {
     pub false_halts: u64,
     /// Whether the logged inputs give the same decisions again.
     pub replay_equal: bool,
+    /// Nobody attacks: nothing may be closed.
+    #[serde(skip)]
+    pub calm: bool,
     /// What the siblings lost in the recording, USD.
     #[serde(skip)]
     pub siblings_without_us_usd: f64,
@@ -97,6 +100,13 @@ impl Summary {
                 out.push(what);
             }
         };
+        must(self.false_halts == 0, format!("{} false halts", self.false_halts));
+        if self.calm {
+            for side in self.contain.iter().filter(|side| side.closed) {
+                must(false, format!("{} is closed", side.name));
+            }
+            return out;
+        }
         must(self.incident.is_some(), "no gate was closed".to_owned());
         for side in &self.contain {
             must(side.closed, format!("{} is not closed", side.name));
@@ -106,7 +116,6 @@ impl Summary {
         }
         must(self.lost_usd <= 9_200_000.0, format!("{} USD were lost", self.lost_usd));
         must(self.siblings_lost_usd <= 0.0, format!("the siblings lost {} USD", self.siblings_lost_usd));
-        must(self.false_halts == 0, format!("{} false halts", self.false_halts));
         must(self.replay_equal, "the replay is not equal".to_owned());
         out
     }
@@ -263,5 +272,8 @@ mod tests {
         broken.contain[0].effect = "reported 2/3".to_owned();
         broken.replay_equal = false;
         assert_eq!(broken.broken_promises().len(), 3);
+        let calm = Summary { calm: true, contain: vec![Contained::default()], ..Summary::default() };
+        assert_eq!(calm.broken_promises(), Vec::<String>::new());
+        assert_eq!(Summary { calm: true, ..kept() }.broken_promises().len(), 1);
     }
 }

@@ -206,7 +206,7 @@ impl Told {
 }
 
 /// Microseconds since 1970 of an RFC 3339 time in UTC, such as `2022-08-01T21:32:31.123456Z`.
-fn parse_time(text: &str) -> Option<i64> {
+pub(crate) fn parse_time(text: &str) -> Option<i64> {
     let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
     let number = |text: &str| text.parse::<i64>().ok();
     let mut date = date.splitn(3, '-').map(number);

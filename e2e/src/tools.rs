@@ -48,6 +48,31 @@ pub fn anvil() -> Result<PathBuf> {
     found.pop().ok_or_else(|| eyre!("no anvil: set PORTCULLIS_ANVIL, or run `cargo xtask setup`"))
 }
 
+/// The other family's node: `PORTCULLIS_WASMD`, PATH, or what set-up built into the cache.
+///
+/// # Errors
+/// When none is there; the error says how to get it.
+pub fn wasmd() -> Result<PathBuf> {
+    if let Some(path) = var("PORTCULLIS_WASMD").or_else(|| on_path("wasmd")) {
+        return Ok(path);
+    }
+    let mut found: Vec<PathBuf> = cache()
+        .and_then(|dir| std::fs::read_dir(dir).ok())
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| {
+            path.file_name().is_some_and(|name| {
+                ["wasmd", "cosmos"].iter().any(|known| name.to_string_lossy().starts_with(known))
+            })
+        })
+        .flat_map(|path| [path.join("wasmd"), path.join("bin/wasmd")])
+        .filter(|path| path.is_file())
+        .collect();
+    found.sort();
+    found.pop().ok_or_else(|| eyre!("no wasmd: set PORTCULLIS_WASMD, or run `cargo xtask setup`"))
+}
+
 /// A binary of this workspace: by environment variable, else beside the running test or program.
 ///
 /// # Errors
@@ -110,6 +135,15 @@ pub fn artifact(name: &str) -> Result<Vec<u8>> {
         bail!("{} has no bytecode", path.display());
     }
     Ok(bytes)
+}
+
+/// A built contract of the other family as the repository holds it.
+///
+/// # Errors
+/// When the file is missing.
+pub fn wasm_artifact(name: &str) -> Result<Vec<u8>> {
+    let path = workspace_root().join("contracts/artifacts/cosmwasm").join(format!("{name}.wasm"));
+    std::fs::read(&path).map_err(|error| eyre!("{}: {error}", path.display()))
 }
 
 /// One HTTP client for the whole process; it speaks plain HTTP to this machine only.

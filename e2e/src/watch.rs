@@ -44,7 +44,7 @@ pub struct Tripped {
     pub hash: B256,
 }
 
-/// Follows both chains. Dropping it ends it.
+/// Follows every chain. Dropping it ends it.
 #[derive(Debug)]
 pub struct Watch {
     /// Blocks as they come.
@@ -57,7 +57,7 @@ impl Watch {
     #[must_use]
     pub fn start(world: &World) -> Self {
         let (send, blocks) = mpsc::unbounded_channel();
-        let tasks = world
+        let mut tasks: Vec<JoinHandle<()>> = world
             .sides()
             .into_iter()
             .map(|side| {
@@ -65,6 +65,11 @@ impl Watch {
                 tokio::spawn(follow(side.deployed.domain, rpc, heads, send.clone()))
             })
             .collect();
+        if let Some(zone) = &world.zone {
+            let (rpc, guard) = (Arc::clone(&zone.node.rpc), zone.deployed.guard.clone());
+            let heads = zone.heads.latest.clone();
+            tasks.push(tokio::spawn(crate::cosmos::watch::follow(rpc, guard, heads, send)));
+        }
         Self { blocks, tasks }
     }
 }
@@ -119,7 +124,7 @@ pub fn trips(seen: &Seen, guard: Address) -> Vec<Tripped> {
     out
 }
 
-/// Everything seen of both chains, in one place.
+/// Everything seen of the chains, in one place.
 #[derive(Debug, Default)]
 pub struct Chronicle {
     blocks: BTreeMap<Domain, BTreeMap<u64, Seen>>,

@@ -1,21 +1,30 @@
-//! The Nomad attack of 1 August 2022, replayed onto two real nodes, and stopped.
+//! The Nomad attack of 1 August 2022, replayed onto real nodes, and stopped.
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use e2e::demo::{self, Options};
+use clap::{Parser, ValueEnum};
+use e2e::demo::{self, Options, Script};
 use e2e::process::interrupted;
+use e2e::scenario::Domain;
+use e2e::scenario::corridor::Attack;
 use e2e::screen::{Screen, Tone};
-use eyre::Result;
+use eyre::{Result, bail};
 
 /// Two EVM nodes, a bridge with Nomad's flaw between them, Postgres, `portcullis run` as its own process, and the attack
-/// of 1 August 2022 with its recorded ids, amounts, order and gaps.
+/// of 1 August 2022 with its recorded ids, amounts, order and gaps. Where a Cosmos node is there, its chain is a third side
+/// of the same bridge.
 #[derive(Debug, Parser)]
 #[command(
     name = "demo",
-    after_help = "Examples:\n  demo                      three minutes, the whole attack\n  demo --until 120 --json   the first two minutes of it, one line of JSON at the end\n  demo --keep               leaves everything running to explore; Ctrl-C cleans up"
+    after_help = "Examples:\n  demo                      three minutes, the whole attack, on all families whose nodes are there\n  demo --families evm       on two EVM nodes alone\n  demo --script false-mint  minted on Cosmos, locked nowhere: every side closes\n  demo --until 120 --json   the first two minutes of it, one line of JSON at the end\n  demo --keep               leaves everything running to explore; Ctrl-C cleans up"
 )]
 struct Args {
+    /// Families of chains that take part; none named takes all whose nodes are there.
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    families: Vec<Family>,
+    /// What is played.
+    #[arg(long, default_value = "nomad")]
+    script: Play,
     /// Gaps, finality windows, expiries and block times are divided by this.
     #[arg(long, default_value_t = 60.0)]
     factor: f64,
@@ -42,6 +51,57 @@ struct Args {
     dir: Option<std::path::PathBuf>,
 }
 
+/// A family of chains that can take part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Family {
+    /// Two nodes with a past; in every play.
+    Evm,
+    /// A third side.
+    Cosmos,
+}
+
+/// What can be played.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Play {
+    /// The attack of 1 August 2022.
+    Nomad,
+    /// Released on Ethereum, burned nowhere on Cosmos.
+    FalseRelease,
+    /// Minted on Cosmos, locked nowhere on Ethereum.
+    FalseMint,
+    /// Honest traffic between all sides.
+    Honest,
+}
+
+impl Play {
+    fn script(self) -> Script {
+        match self {
+            Self::Nomad => Script::Nomad,
+            Self::FalseRelease => Script::Corridor(Some(Attack::Release)),
+            Self::FalseMint => Script::Corridor(Some(Attack::Mint)),
+            Self::Honest => Script::Corridor(None),
+        }
+    }
+}
+
+impl Args {
+    /// Whether the Cosmos chain takes part.
+    fn cosmos(&self) -> Result<bool> {
+        if self.families.is_empty() {
+            let there = e2e::tools::wasmd().is_ok() && e2e::tools::wasm_artifact("guard").is_ok();
+            return Ok(self.script != Play::Nomad || there);
+        }
+        if !self.families.contains(&Family::Evm) {
+            bail!("the bridge's escrow is on an EVM chain: say --families evm, or evm,cosmos");
+        }
+        let cosmos = self.families.contains(&Family::Cosmos);
+        if !cosmos && self.script != Play::Nomad {
+            bail!("this script goes through the Cosmos chain: say --families evm,cosmos");
+        }
+        Ok(cosmos)
+    }
+}
+
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
     let args = Args::parse();
@@ -50,6 +110,8 @@ async fn main() -> Result<ExitCode> {
         factor: args.factor,
         until: args.until,
         lead: args.lead,
+        script: args.script.script(),
+        cosmos: args.cosmos()?,
         compact: args.compact,
         seed: args.seed,
         dir: args.dir.clone(),
@@ -101,5 +163,8 @@ fn keep(finished: &demo::Finished, screen: &Screen) {
     screen.say(Tone::Plain, format!("replay     portcullis replay --incident {id} --config {config}"));
     for side in finished.world.sides() {
         screen.say(Tone::Plain, format!("{:<10} {}", side.deployed.domain.name(), side.node.rpc.url()));
+    }
+    if let Some(zone) = &finished.world.zone {
+        screen.say(Tone::Plain, format!("{:<10} {}", Domain::Cosmos.name(), zone.node.rpc.url()));
     }
 }

@@ -1,12 +1,14 @@
 //! What can be said about a play from outside: from the nodes, and from what passed the operators' endpoints. Only what
 //! the service alone can know (what it proved, and when) is asked of it.
 
+use std::collections::BTreeSet;
+
 use alloy::primitives::B256;
 use eyre::Result;
 use serde_json::Value;
 
 use crate::actors::Sent;
-use crate::lab::{Outcome, Side, World};
+use crate::lab::{Outcome, Place, World};
 use crate::nodes::Head;
 use crate::report::{After, Contained, Summary};
 use crate::scenario::{Actor, Domain, Kind};
@@ -28,13 +30,15 @@ pub struct Facts {
     pub zero_us: i64,
     /// Every transaction of the play.
     pub sent: Vec<Sent>,
-    /// Every block of both chains.
+    /// Every block of every chain.
     pub chronicle: Chronicle,
 }
 
-/// The first false release that landed.
+/// The first false release or mint that landed.
 #[derive(Debug, Clone, Copy)]
 pub struct First {
+    /// On which chain.
+    pub side: Domain,
     /// Its block, and when it was seen.
     pub head: Head,
     /// When the first endpoint pushed that block's head to the service, microseconds since 1970.
@@ -42,36 +46,37 @@ pub struct First {
 }
 
 impl Facts {
-    /// The first false release, if any landed.
+    /// The first false release or mint, if any landed.
     #[must_use]
     pub fn first(&self, world: &World, outcomes: &[Outcome]) -> Option<First> {
-        let height = outcomes
+        let (side, head) = outcomes
             .iter()
-            .filter(|o| o.landed() && o.sent.actor != Actor::Honest && o.sent.side == Domain::Ethereum)
+            .filter(|o| o.landed() && o.sent.actor != Actor::Honest)
             .filter(|o| o.sent.transfers.iter().any(|t| is_consumption(world, *t)))
-            .filter_map(|o| o.receipt.as_ref().map(|receipt| receipt.block_number))
-            .min()?;
-        let head = self.chronicle.head(Domain::Ethereum, height)?;
+            .filter_map(|o| Some((o.sent.side, o.receipt.as_ref()?.block_number)))
+            .filter_map(|(side, height)| Some((side, self.chronicle.head(side, height)?)))
+            .min_by_key(|(_, head)| head.seen_us)?;
         let pushed = |note: &crate::proxy::Note| match note.what {
-            What::Head { height: at, .. } if at == height => Some(note.at_us),
+            What::Head { height: at, .. } if at == head.height => Some(note.at_us),
             _ => None,
         };
         let pushed_us = world
-            .ethereum
-            .operators
-            .iter()
+            .places()
+            .into_iter()
+            .filter(|place| place.domain() == side)
+            .flat_map(|place| place.operators())
             .flat_map(|proxy| proxy.notes().iter().filter_map(pushed).collect::<Vec<_>>())
             .min()
             .unwrap_or(head.seen_us);
-        Some(First { head, pushed_us })
+        Some(First { side, head, pushed_us })
     }
 
     /// The first trip of a side that closed its gate, from a height on.
     #[must_use]
-    pub fn closing(&self, side: &Side, from: u64) -> Option<Tripped> {
+    pub fn closing(&self, side: &Place<'_>, from: u64) -> Option<Tripped> {
         let mut from = from;
         loop {
-            let trip = self.chronicle.first_trip(side.deployed.domain, side.deployed.guard, from)?;
+            let trip = self.chronicle.first_trip(side.domain(), side.guard(), from)?;
             if trip.level == CLOSED {
                 return Some(trip);
             }
@@ -88,7 +93,7 @@ impl Facts {
         let first = self.first(world, &outcomes);
         let usd = |micro: u128| micro as f64 / 1e6;
         let mut summary = Summary {
-            families: vec!["evm".to_owned()],
+            families: families(world),
             first_false_release_ts: first.map(|first| first.head.time),
             lost_usd: usd(world.taken(&outcomes, Actor::Attacker)),
             lost_without_us_usd: usd(world.scenario.lost_without_us),
@@ -99,15 +104,16 @@ impl Facts {
             attacks: attacks(world, &outcomes),
             ..Summary::default()
         };
-        let trips = world.sides().map(|side| self.closing(side, 0));
+        let places = world.places();
+        let trips: Vec<Option<Tripped>> = places.iter().map(|place| self.closing(place, 0)).collect();
         let incident = trips.iter().flatten().map(|trip| trip.incident).next();
         summary.incident = incident.map(|id| format!("{id}"));
         let books = match incident {
             Some(id) => Some(read_books(service, id).await?),
             None => None,
         };
-        for (side, trip) in world.sides().into_iter().zip(trips) {
-            summary.contain.push(self.contained(side, first, trip, books.as_ref(), service).await?);
+        for (place, trip) in places.iter().zip(trips) {
+            summary.contain.push(self.contained(place, first, trip, books.as_ref(), service).await?);
         }
         summary.steps = self.steps(first, service);
         if let Some(id) = incident {
@@ -118,26 +124,26 @@ impl Facts {
 
     async fn contained(
         &self,
-        side: &Side,
+        place: &Place<'_>,
         first: Option<First>,
         trip: Option<Tripped>,
         books: Option<&Value>,
         service: &Service,
     ) -> Result<Contained> {
-        let domain = side.deployed.domain;
+        let domain = place.domain();
         let mut out = Contained {
-            chain: side.caip2(),
+            chain: place.caip2(),
             name: domain.name().to_owned(),
             effect: "none".to_owned(),
             ..Contained::default()
         };
-        out.closed = side.closed().await?;
+        out.closed = place.closed().await?;
         let (Some(first), Some(trip)) = (first, trip) else { return Ok(out) };
         let base = self.chronicle.height_at(domain, first.head.seen_us).unwrap_or(trip.height);
         let after = |at_us: i64, blocks: i64| After { ms: (at_us - first.head.seen_us) as f64 / 1e3, blocks };
         let blocks_at = |at_us: i64| distance(base, self.chronicle.height_at(domain, at_us).unwrap_or(base));
         out.landed_blocks_after = Some(distance(base, trip.height));
-        if let Some(at_us) = everywhere(side, first.pushed_us) {
+        if let Some(at_us) = everywhere(place, first.pushed_us) {
             out.observed_to_broadcast_ms = Some((at_us - first.pushed_us) as f64 / 1e3);
             out.broadcast = Some(after(at_us, blocks_at(at_us)));
         }
@@ -167,7 +173,7 @@ impl Facts {
         let find = |step: Step| {
             let line =
                 told.iter().find(|line| line.step == Some(step) && line.at_us >= first.pushed_us - 1_500)?;
-            let height = self.chronicle.height_at(Domain::Ethereum, line.at_us).unwrap_or(first.head.height);
+            let height = self.chronicle.height_at(first.side, line.at_us).unwrap_or(first.head.height);
             let ms = (line.at_us - first.head.seen_us) as f64 / 1e3;
             Some(After { ms, blocks: distance(first.head.height, height) })
         };
@@ -181,23 +187,29 @@ impl Facts {
     /// Closings before anything false had happened.
     fn false_halts(&self, world: &World, first: Option<First>) -> u64 {
         let limit = first.map_or(i64::MAX, |first| first.head.seen_us);
-        let early = |side: &&Side| {
-            let trip = self.closing(side, 0)?;
-            self.chronicle.head(side.deployed.domain, trip.height).filter(|head| head.seen_us < limit)
+        let early = |place: &Place<'_>| {
+            let trip = self.closing(place, 0)?;
+            self.chronicle.head(place.domain(), trip.height).filter(|head| head.seen_us < limit)
         };
-        world.sides().iter().filter_map(early).count() as u64
+        world.places().iter().filter_map(early).count() as u64
     }
 }
 
 /// When the bytes of a first trip were at every endpoint of a chain: the latest of the endpoints' first arrivals.
 #[must_use]
-pub fn everywhere(side: &Side, from_us: i64) -> Option<i64> {
+pub fn everywhere(place: &Place<'_>, from_us: i64) -> Option<i64> {
     let first = |proxy: &crate::proxy::Proxy| {
         let notes = proxy.notes();
         let arrivals = notes.iter().filter(|note| matches!(note.what, What::Submitted { .. }));
         arrivals.map(|note| note.at_us).find(|at_us| *at_us >= from_us)
     };
-    side.operators.iter().map(first).collect::<Option<Vec<_>>>()?.into_iter().max()
+    place.operators().iter().map(first).collect::<Option<Vec<_>>>()?.into_iter().max()
+}
+
+/// Families of the chains in a play, in order and each once.
+fn families(world: &World) -> Vec<String> {
+    let names: BTreeSet<&str> = world.places().iter().map(Place::family).collect();
+    names.into_iter().map(str::to_owned).collect()
 }
 
 fn is_consumption(world: &World, index: usize) -> bool {

@@ -19,11 +19,11 @@ const DETAIL: usize = 150;
 
 /// The opening of the story.
 pub(super) fn world(screen: &Screen, world: &World, took: Duration) {
-    for side in world.sides() {
-        let name = side.deployed.domain.name();
+    for place in world.places() {
+        let name = place.domain().name();
         let ports: Vec<String> =
-            side.operators.iter().map(|proxy| format!("{} {}", proxy.operator, proxy.http())).collect();
-        screen.say(Tone::Plain, format!("{name:<9} {} · {}", side.caip2(), ports.join(" · ")));
+            place.operators().iter().map(|proxy| format!("{} {}", proxy.operator, proxy.http())).collect();
+        screen.say(Tone::Plain, format!("{name:<9} {} · {}", place.caip2(), ports.join(" · ")));
     }
     let openings = &world.scenario.openings;
     let tokens = &world.scenario.tokens;
@@ -49,7 +49,7 @@ pub(super) struct Teller {
 
 impl Teller {
     pub(super) fn new(world: &World) -> Self {
-        let names = world.sides().into_iter().map(|side| (side.caip2(), side.deployed.domain)).collect();
+        let names = world.places().iter().map(|place| (place.caip2(), place.domain())).collect();
         Self { names, first_loss: false, crowd: None }
     }
 
@@ -86,8 +86,8 @@ impl Teller {
     pub(super) fn block(&mut self, screen: &mut Screen, world: &World, seen: &Seen, sent: &[Sent]) {
         let mine = |hash: B256| sent.iter().rev().find(|sent| sent.hash == hash);
         let at_us = seen.head.seen_us;
-        let side = world.sides().into_iter().find(|side| side.deployed.domain == seen.side);
-        for trip in side.map(|side| trips(seen, side.deployed.guard)).unwrap_or_default() {
+        let place = world.places().into_iter().find(|place| place.domain() == seen.side);
+        for trip in place.map(|place| trips(seen, place.guard())).unwrap_or_default() {
             let level = if trip.level == 2 { "closed" } else { "limited" };
             let text = format!(
                 "block {}, place {}: the gate is {level} for {} s",
@@ -121,7 +121,8 @@ impl Teller {
                 screen.set_zero(at_us);
                 screen.say(Tone::Quiet, "              time now counts from the first false release");
             }
-            let text = format!("block {}: {}", seen.head.height, taken.text("false releases take"));
+            let what = if seen.side == Domain::Cosmos { "false mints make" } else { "false releases take" };
+            let text = format!("block {}: {}", seen.head.height, taken.text(what));
             screen.event(at_us, Some(seen.side), "ATTACK", Tone::Bad, text);
         }
         self.refused(screen, seen, refused);
@@ -136,7 +137,7 @@ impl Teller {
 
     /// A crowd that is refused is told once in a while, the first of it at once.
     fn refused(&mut self, screen: &Screen, seen: &Seen, refused: Tally) {
-        if seen.side != Domain::Ethereum {
+        if !matches!(seen.side, Domain::Ethereum | Domain::Cosmos) {
             return;
         }
         let at_us = seen.head.seen_us;

@@ -156,7 +156,13 @@ impl Memory {
         let reply = Bytes::copy_from_slice(text.as_bytes());
         let Some(result) = value.pointer("/params/result") else {
             let asked = value.get("id").and_then(|id| self.asked.remove(&id.to_string()));
-            let Some((call, strike)) = asked else { return vec![Answer::Text(reply)] };
+            let Some((call, strike)) = asked else {
+                // Where pushes come as further answers to the request that asked for them, a block is one of them.
+                if let Some((height, hash)) = block(&value) {
+                    shared.note(What::Head { height, hash });
+                }
+                return vec![Answer::Text(reply)];
+            };
             let reply = match shared.lie() {
                 Some(lie) => answer::rewrite(&call, reply, &lie),
                 None => reply,
@@ -277,4 +283,11 @@ fn head(result: &Value) -> Option<(u64, B256)> {
     let number = result.get("number")?.as_str()?;
     let height = u64::from_str_radix(number.trim_start_matches("0x"), 16).ok()?;
     Some((height, result.get("hash")?.as_str()?.parse().ok()?))
+}
+
+/// Height and hash, when a further answer is a block.
+fn block(said: &Value) -> Option<(u64, B256)> {
+    let value = said.pointer("/result/data/value")?;
+    let height = value.pointer("/block/header/height")?.as_str()?.parse().ok()?;
+    Some((height, value.pointer("/block_id/hash")?.as_str()?.parse().ok()?))
 }

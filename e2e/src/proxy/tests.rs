@@ -3,6 +3,7 @@
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
+use alloy::primitives::keccak256;
 use axum::Router;
 use axum::extract::State;
 use futures::{SinkExt, StreamExt};

@@ -39,7 +39,7 @@ struct TokenRow {
 /// A regular stream of honest transfers.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Honest {
+pub(super) struct Honest {
     #[expect(dead_code, reason = "for the reader of the file")]
     #[serde(default)]
     about: String,
@@ -154,9 +154,9 @@ pub fn load(path: &Path, lead_secs: i64) -> Result<Scenario> {
 }
 
 /// Writes transfers in any order.
-struct Writer {
+pub(super) struct Writer {
     tokens: Vec<Token>,
-    all: Vec<Transfer>,
+    pub(super) all: Vec<Transfer>,
     groups: u32,
     nonce: u64,
 }
@@ -175,7 +175,12 @@ impl Writer {
                 })
             })
             .collect::<Result<_>>()?;
-        Ok(Self { tokens, all: Vec::new(), groups: 0, nonce: 0 })
+        Ok(Self::onto(tokens, 0))
+    }
+
+    /// For tokens that are known already; transactions are numbered from `groups` on.
+    pub(super) fn onto(tokens: Vec<Token>, groups: u32) -> Self {
+        Self { tokens, all: Vec::new(), groups, nonce: u64::from(groups) }
     }
 
     fn openings(&self, rows: &[TokenRow]) -> Result<Vec<Opening>> {
@@ -188,7 +193,7 @@ impl Writer {
         Ok(out)
     }
 
-    fn amount(&self, symbol: &str, text: &str) -> Result<(usize, U256)> {
+    pub(super) fn amount(&self, symbol: &str, text: &str) -> Result<(usize, U256)> {
         let index = self
             .tokens
             .iter()
@@ -226,7 +231,7 @@ impl Writer {
         });
     }
 
-    fn honest(&mut self, stream: &Honest) -> Result<()> {
+    pub(super) fn honest(&mut self, stream: &Honest) -> Result<()> {
         let value = self.amount(&stream.token, &stream.amount)?;
         for index in 0..stream.count {
             let at = stream.start + stream.every * i64::from(index);
@@ -280,7 +285,7 @@ fn person(name: &str) -> Address {
 }
 
 /// A decimal amount of whole tokens in base units.
-fn units(text: &str, decimals: u8) -> Result<U256> {
+pub(super) fn units(text: &str, decimals: u8) -> Result<U256> {
     Ok(parse_units(text, decimals).wrap_err_with(|| format!("'{text}' is not an amount"))?.get_absolute())
 }
 

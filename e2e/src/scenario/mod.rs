@@ -5,6 +5,7 @@
 //! honest traffic that is laid down before anybody watches, and the live part, second by second.
 
 pub mod compact;
+pub mod corridor;
 pub mod model;
 pub mod recorded;
 

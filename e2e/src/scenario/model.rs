@@ -3,7 +3,7 @@
 use alloy::primitives::{Address, U256};
 use serde::{Deserialize, Serialize};
 
-/// A chain as the bridge numbers it. Two of them run as nodes; two are only named in messages.
+/// A chain as the bridge numbers it. Three of them can run as nodes; the others are only named in messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Domain {
@@ -15,6 +15,10 @@ pub enum Domain {
     Evmos,
     /// A sibling corridor of the same escrow; not watched.
     Milkomeda,
+    /// A side of another family, with a node of its own where a play asks for it.
+    Cosmos,
+    /// Behind the side of the other family, reached by a channel whose denominations it escrows; not watched.
+    Channel,
 }
 
 impl Domain {
@@ -26,6 +30,8 @@ impl Domain {
             Self::Moonbeam => 0x6265_616d,
             Self::Evmos => 0x6576_6d73,
             Self::Milkomeda => 0x6331,
+            Self::Cosmos => 0x636f_736d,
+            Self::Channel => 0x6963_7332,
         }
     }
 
@@ -37,6 +43,8 @@ impl Domain {
             Self::Moonbeam => "Moonbeam",
             Self::Evmos => "Evmos",
             Self::Milkomeda => "Milkomeda",
+            Self::Cosmos => "Cosmos",
+            Self::Channel => "Channel",
         }
     }
 
@@ -84,7 +92,7 @@ pub struct Transfer {
     pub block: u64,
     /// Recorded transaction, as a number: what shares one is one call.
     pub group: u32,
-    /// On which chain; only the two that run.
+    /// On which chain; only those that run.
     pub side: Domain,
     /// What it does.
     pub kind: Kind,
@@ -192,6 +200,12 @@ impl Scenario {
         self
     }
 
+    /// Whether the escrow holds something for a corridor.
+    #[must_use]
+    pub fn has_corridor(&self, corridor: Domain) -> bool {
+        self.openings.iter().any(|opening| opening.corridor == corridor)
+    }
+
     /// Drops what comes later than `secs` after the first false release; what is lost without us stays that of the whole.
     #[must_use]
     pub fn until(mut self, secs: i64) -> Self {
@@ -204,5 +218,7 @@ impl Scenario {
 /// Whether a transfer is money that `actor` takes out of the escrow.
 #[must_use]
 pub fn is_loss(transfer: &Transfer, actor: Actor) -> bool {
-    transfer.actor == actor && transfer.kind == Kind::Process && transfer.side == Domain::Ethereum
+    // What is minted on the third side is a claim on the same escrow.
+    let escrow = matches!(transfer.side, Domain::Ethereum | Domain::Cosmos);
+    transfer.actor == actor && transfer.kind == Kind::Process && escrow
 }

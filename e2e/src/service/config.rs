@@ -7,6 +7,7 @@ use alloy::primitives::Address;
 use eyre::{Result, WrapErr};
 
 use super::{BRIDGE, MAIN_FOLDER, Tuning};
+use crate::cosmos::config as cosmos;
 use crate::lab::{Side, World, write_keystore};
 use crate::scenario::{Domain, Token};
 
@@ -24,6 +25,9 @@ pub fn write_config(world: &World, tuning: &Tuning, port: u16) -> Result<PathBuf
     );
     for side in world.sides() {
         chain(&mut out, side, tuning)?;
+    }
+    if let Some(zone) = &world.zone {
+        cosmos::chain(&mut out, zone, tuning)?;
     }
     bridge(&mut out, world, tuning)?;
     let factor = world.factor;
@@ -107,12 +111,18 @@ fn bridge(out: &mut String, world: &World, tuning: &Tuning) -> Result<()> {
             EVENTS,
         )?;
     }
+    if let Some(zone) = &world.zone {
+        cosmos::side(out, zone, tuning)?;
+    }
     for domain in [Domain::Evmos, Domain::Milkomeda] {
         let name = domain.name().to_lowercase();
         write!(out, "\n[[bridge.unwatched]]\ndomain = {:#x}\nname = \"{name}\"\n", domain.number())?;
     }
     for (index, token) in world.scenario.tokens.iter().enumerate().filter(|(_, token)| token.declared) {
         asset(out, world, index, token)?;
+    }
+    if world.zone.is_some() {
+        cosmos::asset(out)?;
     }
     Ok(())
 }
@@ -133,6 +143,9 @@ fn asset(out: &mut String, world: &World, index: usize, token: &Token) -> Result
             token.decimals,
             token.home == here.domain
         )?;
+    }
+    if let Some(zone) = &world.zone {
+        cosmos::form(out, zone, index, token)?;
     }
     out.push_str("]\n");
     Ok(())

@@ -12,19 +12,21 @@ use crate::paths::Paths;
 use crate::tools::Tools;
 
 pub(crate) const DEMO_HELP: &str = "\
-Watch a real attack being stopped: two nodes, a bridge between them, Postgres and the service, all on this machine.
+Watch a real attack being stopped: real nodes, a bridge between them, Postgres and the service, all on this machine.
 
 Usage: cargo xtask demo [options of the demo]
 
 The tools are set up and everything is built first; then the demo takes over. All options go to it:
-  --json  nothing but one JSON object on the last line
-  --keep  leave everything running at the end, to explore
+  --json            nothing but one JSON object on the last line
+  --keep            leave everything running at the end, to explore
+  --families NAMES  evm, or evm,cosmos; without it every family takes part whose nodes are there
+  --script NAME     nomad, false-release, false-mint or honest
 Ctrl-C ends the demo and everything that it started. `cargo xtask demo -- --help` lists all options.
 
 Examples:
   cargo xtask demo
-  cargo xtask demo --json
-  cargo xtask demo --keep";
+  cargo xtask demo --families evm,cosmos --json
+  cargo xtask demo --script false-mint --keep";
 
 pub(crate) const BENCH_HELP: &str = "\
 Measure what docs/ARCHITECTURE.md promises: release build, medians, each beside its floor and its budget.
