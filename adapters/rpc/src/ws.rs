@@ -6,7 +6,7 @@
 
 use core::time::Duration;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, OnceLock},
     time::Instant,
 };
@@ -73,6 +73,14 @@ pub struct Push {
 struct Command {
     request: RpcRequest,
     answer: oneshot::Sender<Result<Reply, RpcError>>,
+    /// Whether more answers follow under the same id, which then are pushes.
+    stream: bool,
+}
+
+/// A request that waits for its answer.
+struct Pending {
+    answer: oneshot::Sender<Result<Reply, RpcError>>,
+    stream: bool,
 }
 
 /// Asks over a push socket. The socket closes when the last clone is dropped.
@@ -92,17 +100,17 @@ impl WsClient {
     pub async fn call(&self, request: RpcRequest) -> Result<Reply, RpcError> {
         let started = Instant::now();
         let method = request.method;
-        let result = self.exchange(request).await;
+        let result = self.exchange(request, false).await;
         let outcome = result.as_ref().map_or_else(RpcError::label, |_| "ok");
         record(self.operator, "push", method, outcome, started.elapsed());
         result
     }
 
-    async fn exchange(&self, request: RpcRequest) -> Result<Reply, RpcError> {
+    async fn exchange(&self, request: RpcRequest, stream: bool) -> Result<Reply, RpcError> {
         let (answer, answered) = oneshot::channel();
         let limit_bytes = request.size.bytes();
         let gone = || RpcError::Closed("it ended before the answer came".to_owned());
-        self.commands.send(Command { request, answer }).await.map_err(|_closed| gone())?;
+        self.commands.send(Command { request, answer, stream }).await.map_err(|_closed| gone())?;
         let reply = match timeout(self.answer, answered).await {
             Ok(Ok(result)) => result?,
             Ok(Err(_dropped)) => return Err(gone()),
@@ -120,6 +128,16 @@ impl WsClient {
     /// As [`WsClient::call`].
     pub async fn subscribe(&self, request: RpcRequest) -> Result<String, RpcError> {
         let id: serde_json::Value = self.call(request).await?.decode("subscription id")?;
+        Ok(name_of(&id))
+    }
+
+    /// Subscribes where the server names no subscription, but answers one request again and again: every answer after
+    /// the first is a push under the returned name.
+    ///
+    /// # Errors
+    /// As [`WsClient::call`]. An error among the later answers ends the socket: the subscription is over.
+    pub async fn stream(&self, request: RpcRequest) -> Result<String, RpcError> {
+        let id: serde_json::Value = self.exchange(request, true).await?.decode("subscription id")?;
         Ok(name_of(&id))
     }
 
@@ -159,6 +177,7 @@ pub async fn connect(
         pushes,
         settings,
         pending: BTreeMap::new(),
+        streams: BTreeSet::new(),
         next_id: 1,
         heard: Instant::now(),
     };
@@ -203,6 +222,11 @@ fn acknowledge_at_once(stream: &MaybeTlsStream<TcpStream>) {
 #[cfg(not(target_os = "linux"))]
 fn acknowledge_at_once(_: &MaybeTlsStream<TcpStream>) {}
 
+/// The name of a subscription that goes by the id of its request.
+fn name_reply(id: u64) -> Result<Reply, RpcError> {
+    serde_json::value::to_raw_value(&id).map(Reply).map_err(|source| RpcError::Setup(Box::new(source)))
+}
+
 /// Counts what a server sent on a socket without having been asked.
 pub fn unasked(operator: OperatorId, what: &'static str) {
     metrics::counter!("portcullis_push_unasked_total", "operator" => operator.as_str().to_owned(), "what" => what)
@@ -215,7 +239,9 @@ struct SocketTask {
     inbox: mpsc::Receiver<Command>,
     pushes: mpsc::Sender<Push>,
     settings: WsSettings,
-    pending: BTreeMap<u64, oneshot::Sender<Result<Reply, RpcError>>>,
+    pending: BTreeMap<u64, Pending>,
+    /// Requests that are answered again and again.
+    streams: BTreeSet<u64>,
     next_id: u64,
     heard: Instant,
 }
@@ -266,12 +292,29 @@ impl SocketTask {
         if let Some(id) = incoming.number() {
             // An answer to nothing is either late (its asker gave up) or a lie; neither reaches anybody.
             match self.pending.remove(&id) {
-                Some(answer) => drop(answer.send(incoming.answer(id, Via::SOCKET))),
+                Some(Pending { answer, stream: false }) => {
+                    drop(answer.send(incoming.answer(id, Via::SOCKET)));
+                }
+                Some(Pending { answer, stream: true }) => {
+                    let named = incoming.answer(id, Via::SOCKET).and_then(|_begun| name_reply(id));
+                    if named.is_ok() {
+                        self.streams.insert(id);
+                    }
+                    drop(answer.send(named));
+                }
+                None if self.streams.contains(&id) => {
+                    let Reply(result) = incoming.answer(id, Via::SOCKET)?;
+                    return self.push(id.to_string(), result);
+                }
                 None => unasked(self.operator, "answer"),
             }
             return Ok(());
         }
         let (subscription, result) = incoming.push()?;
+        self.push(subscription, result)
+    }
+
+    fn push(&self, subscription: String, result: Box<RawValue>) -> Result<(), RpcError> {
         let push = Push { subscription, result, at: self.heard };
         self.pushes.try_send(push).map_err(|error| match error {
             // Waiting here would leave pings unanswered; dropping would hide a gap.
@@ -281,7 +324,7 @@ impl SocketTask {
     }
 
     async fn send(&mut self, command: Command) -> Result<(), RpcError> {
-        self.pending.retain(|_, answer| !answer.is_closed());
+        self.pending.retain(|_, pending| !pending.answer.is_closed());
         if self.pending.len() >= limits::WS_PENDING_MAX {
             let full = RpcError::Overrun(limits::WS_PENDING_MAX);
             let _asker_gave_up = command.answer.send(Err(full));
@@ -296,7 +339,7 @@ impl SocketTask {
                 return Ok(());
             }
         };
-        self.pending.insert(id, command.answer);
+        self.pending.insert(id, Pending { answer: command.answer, stream: command.stream });
         self.write(Message::text(text)).await
     }
 

@@ -50,6 +50,24 @@ async fn answers_find_their_question_and_pushes_keep_their_order() {
     }
 }
 
+/// Some servers name no subscription: they answer the request that asked for it again and again.
+#[tokio::test]
+async fn later_answers_to_a_stream_are_pushes_and_to_anything_else_are_nothing() {
+    let stub = stub().await;
+    let (client, mut pushes) = connect(ada(), &stub.ws_url(), quick()).await.unwrap();
+    client.call(read("one")).await.unwrap();
+    let name = client.stream(read("subscribe")).await.unwrap();
+    for (id, result) in [("1", "\"unasked\""), ("77", "\"unknown\""), (name.as_str(), "\"block\"")] {
+        stub.push_text(format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#));
+    }
+    let push = pushes.recv().await.unwrap();
+    assert_eq!((push.subscription, push.result.get()), (name.clone(), "\"block\""));
+    stub.push_text(format!(
+        r#"{{"jsonrpc":"2.0","id":{name},"error":{{"code":-32000,"message":"cancelled"}}}}"#
+    ));
+    assert!(matches!(ended(pushes, &client).await, RpcError::Server { .. }));
+}
+
 #[tokio::test]
 async fn a_reader_that_is_too_slow_sees_the_gap() {
     let stub = stub().await;

@@ -49,7 +49,7 @@ impl Shared {
 
 /// A proxy in front of one node. Faults are set per method, and take effect at once; `*` stands for every method
 /// that has none of its own. Pushes count as methods named `push:<kind>`, as they were subscribed to
-/// (`push:blocks`). Ends when dropped.
+/// (`push:blocks`), or by the query of the subscription. Ends when dropped.
 pub struct FaultProxy {
     shared: Arc<Shared>,
     http: Url,
@@ -327,6 +327,14 @@ async fn serve_socket(stream: TcpStream, shared: &Arc<Shared>) -> io::Result<()>
 }
 
 fn note_subscription(kinds: &mut BTreeMap<String, String>, request: &Value, message: &Value) {
+    // Some servers name no subscription and answer again under the id of the request.
+    if request.get("method").and_then(Value::as_str) == Some("subscribe") {
+        let query = request.get("params").and_then(|params| params.get("query")).and_then(Value::as_str);
+        if let (Some(query), Some(id)) = (query, request.get("id")) {
+            kinds.insert(id.to_string(), query.to_owned());
+        }
+        return;
+    }
     let subscribes = request.get("method").and_then(Value::as_str).is_some_and(|m| m.ends_with("subscribe"));
     let kind = request.get("params").and_then(|params| params.get(0)).and_then(Value::as_str);
     if let (true, Some(kind), Some(id)) = (subscribes, kind, message.get("result")) {
@@ -367,7 +375,8 @@ fn push(
     outgoing: mpsc::Sender<Option<String>>,
 ) {
     let subscription =
-        message.get("params").and_then(|params| params.get("subscription")).map(Value::to_string);
+        message.get("params").and_then(|params| params.get("subscription")).or_else(|| message.get("id"));
+    let subscription = subscription.map(Value::to_string);
     let kind = subscription.and_then(|id| kinds.get(&id)).map_or("?", String::as_str);
     let method = format!("push:{kind}");
     let fault = match shared.faults.take(&method) {
@@ -406,7 +415,7 @@ fn push(
 }
 
 fn rewrite_push(method: &str, rewrite: &super::Rewrite, mut message: Value) -> Option<String> {
-    let params = message.get_mut("params")?;
+    let params = if message.get("params").is_some() { message.get_mut("params")? } else { &mut message };
     let honest = params.get("result").cloned().unwrap_or_default();
     let lie = rewrite(method, &Value::Null, honest)?;
     put(params, "result", lie);
