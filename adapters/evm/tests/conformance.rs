@@ -72,6 +72,10 @@ impl Harness for EvmHarness {
         names()
     }
 
+    fn reorganises(&self) -> bool {
+        true
+    }
+
     async fn observer(&self) -> Result<Arc<dyn Observe>, HarnessError> {
         let evm = Evm::new((self.change)(self.world.config())).map_err(failed)?;
         Ok(Arc::new(evm.observer()))

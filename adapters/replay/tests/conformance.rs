@@ -31,6 +31,10 @@ impl Harness for Simulated {
         self.0.config().operators.clone()
     }
 
+    fn reorganises(&self) -> bool {
+        true
+    }
+
     async fn observer(&self) -> Result<Arc<dyn Observe>, HarnessError> {
         Ok(Arc::new(SimObserver::new(self.0.clone())))
     }
