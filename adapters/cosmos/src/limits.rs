@@ -1,0 +1,107 @@
+//! Every bound of this crate, with its unit and its reason.
+
+use core::time::Duration;
+
+/// How long endpoints are waited for when watching begins.
+pub const CHAIN_CHECK: Duration = Duration::from_secs(2);
+/// Shortest time for which dissenters are listened to once a quorum agrees.
+pub const GRACE_MIN: Duration = Duration::from_millis(1);
+/// Failures of a push socket in a row before its operator is called dark.
+pub const SOCKET_FAILURES: u32 = 3;
+
+/// Longest silence of a push socket, milliseconds: a few blocks of the slowest chains of this family.
+pub const SILENCE_DEFAULT_MS: u64 = 30_000;
+/// Longest time without any block before the chain counts as stalled, milliseconds: eight blocks of 7 s.
+pub const STALL_DEFAULT_MS: u64 = 60_000;
+/// Pause between polls, milliseconds: what public endpoints tolerate.
+pub const POLL_DEFAULT_MS: u64 = 2_000;
+/// Blocks behind the others before an operator is called lagging: propagation explains fewer.
+pub const LAG_DEFAULT_BLOCKS: u64 = 5;
+/// Greatest number of blocks that can be configured as a lag.
+pub const LAG_MAX_BLOCKS: u64 = 1_024;
+/// Shortest configurable silence, stall or poll, milliseconds: below it the waiting costs more than it finds.
+pub const PERIOD_MIN_MS: u64 = 10;
+/// Longest configurable silence, stall or poll, milliseconds: one hour.
+pub const PERIOD_MAX_MS: u64 = 3_600_000;
+/// Most endpoints of one chain: each is asked for every block.
+pub const ENDPOINTS_MAX: usize = 16;
+/// Shortest trusting period, seconds: below an hour a restart would need a new root.
+pub const TRUSTING_PERIOD_MIN_SECS: u64 = 3_600;
+/// Longest trusting period, seconds: no chain holds stake slashable for longer than about a month.
+pub const TRUSTING_PERIOD_MAX_SECS: u64 = 60 * 24 * 3_600;
+/// Greatest clock drift, seconds: beyond it a header from the future could outrun the trusting period's purpose.
+pub const DRIFT_MAX_SECS: u64 = 300;
+
+/// Validators asked for in one page: the most that nodes give.
+pub const VALIDATORS_PAGE: usize = 100;
+/// Pages of one validator set: the verifier reads at most 1,024 validators.
+pub const VALIDATOR_PAGES_MAX: usize = 11;
+/// Validator sets kept by their hash, each of at most 96 kB.
+pub const VALIDATOR_SETS_KEPT: usize = 16;
+/// Most transactions of one block that are read: a node that sends more is refused.
+pub const TRANSACTIONS_MAX: usize = 100_000;
+/// Most events of one block that are read: a node that sends more is refused.
+pub const EVENTS_PER_BLOCK_MAX: usize = 200_000;
+/// Most attributes of one event that are read.
+pub const ATTRIBUTES_MAX: usize = 1_024;
+/// Bytes of an attribute that is read as JSON.
+pub const JSON_ATTRIBUTE_BYTES: usize = 64 << 10;
+/// Coins in one amount such as `5uatom,7ustake`.
+pub const COINS_MAX: usize = 256;
+
+/// Share of the power that must have moved before a change of validators is told, basis points: delegations move a
+/// little in nearly every block; a tenth is a third of what could stop the chain.
+pub const VALIDATORS_MOVED_BPS: u64 = 1_000;
+/// Share of the power from which a validator that signed twice is told as more than a slip, basis points: whoever can
+/// make two truths needs more than three times as much.
+pub const DOUBLE_SIGN_BPS: u64 = 1_000;
+/// Heights that are remembered after they were delivered, so that who tells them late or differently is judged.
+pub const SETTLED_KEPT: u64 = 32;
+
+/// Blocks fetched at one time while far behind: hides the round trip without flooding a vendor's rate limit.
+pub const BLOCKS_IN_FLIGHT: usize = 8;
+/// Blocks of one batch in catch-up: one database transaction stays short.
+pub const BLOCKS_PER_BATCH: usize = 32;
+/// Blocks that the cursor carries: they are final, so that one would do; a few show where a restart began.
+pub const RECENT_BLOCKS: usize = 8;
+/// Pause before a block is asked for again that could not be agreed on, milliseconds: a node may index it late.
+pub const RETRY_MIN_MS: u64 = 20;
+/// Longest such pause, milliseconds.
+pub const RETRY_MAX_MS: u64 = 1_000;
+/// Failures in a row to tell a block before an operator is called dark: one may be a block not indexed yet.
+pub const BLOCK_FAILURES: u32 = 3;
+/// How long the others are waited for once a quorum told a block alike, milliseconds: who is later is judged when its
+/// answer comes, and delays nobody.
+pub const DISSENT_WAIT_MS: u64 = 5;
+/// How long one operator may keep a block waiting, milliseconds.
+pub const BLOCK_HANG_MS: u64 = 3_000;
+/// How often the clocks are looked at (stall, lag), milliseconds.
+pub const TICK_MS: u64 = 100;
+/// How long an operator may be behind the newest head without a word before it is asked for its own over HTTP,
+/// milliseconds: a push socket may be half open for much longer before that is known.
+pub const NUDGE_AFTER_MS: u64 = 500;
+/// How often an operator is asked whether its node still serves the blocks that are needed, milliseconds.
+pub const PROBE_MS: u64 = 1_000;
+/// First pause before a socket is opened again, milliseconds.
+pub const RECONNECT_MIN_MS: u64 = 100;
+/// Longest pause before a socket is opened again, milliseconds.
+pub const RECONNECT_MAX_MS: u64 = 2_000;
+/// Reports that may wait for the observer: a slow feed slows the sockets down, nothing is dropped.
+pub const REPORTS_QUEUE: usize = 1_024;
+/// Pushes that one socket may have waiting; beyond it the socket is closed and back-filled.
+pub const PUSHES_QUEUE: usize = 1_024;
+/// Faults reported by other lanes that may wait for the observer.
+pub const FAULTS_QUEUE: usize = 256;
+/// Longest text of a fault, bytes, as the vocabulary bounds it.
+pub const DETAIL_MAX_BYTES: usize = 512;
+
+/// Blocks between two headers that the light client is moved on to, and how far it stays behind the head at least:
+/// a proof of a fresh block then is one step above it, and a judge who read the root a moment ago still has the
+/// right one.
+pub const ROOT_STEP_BLOCKS: u64 = 256;
+/// Keys of contracts of which the digest is remembered, so that a claim by digest can be proven.
+pub const KEYS_KEPT: usize = 65_536;
+/// An operator that keeps a proof waiting for so long is not waited for alone: most answer within a few round trips.
+pub const PAYLOAD_HEDGE: Duration = Duration::from_millis(150);
+/// Headers of ancestors asked for at one time.
+pub const HEADERS_IN_FLIGHT: usize = 16;

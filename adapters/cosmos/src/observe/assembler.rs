@@ -1,0 +1,410 @@
+//! Putting together what operators tell: the only one that knows what is delivered, and that sends batches.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use portcullis_adapter::{AdapterError, Batch, Class, Feed};
+use portcullis_verifier::{BlockRef, FaultKind, Observation, OperatorId, cosmos::Checkpoint};
+use tokio::{
+    sync::mpsc,
+    time::{MissedTickBehavior, interval},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Report, batch,
+    book::{Agreed, Entry, Found, Voice, later, other_header},
+    fetch::{Answer, Missing, answer},
+    health::{Health, Trouble},
+    validators::Watch,
+};
+use crate::{
+    config::Compiled,
+    error::chain_of,
+    finality::{Tip, now},
+    limits,
+    transport::{Network, count_fault, kind_of},
+};
+
+/// A height that was delivered: who tells it late or differently is judged by it.
+struct Settled {
+    before: Checkpoint,
+    answer: Box<Answer>,
+}
+
+/// One operator, as far as watching goes.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Standing {
+    /// The height that it told last, and when.
+    pub(super) head: Option<(u64, Instant)>,
+    /// When it was last asked for its head because it said nothing.
+    pub(super) nudged: Option<Instant>,
+    /// Failures to tell a block, in a row.
+    failures: u32,
+}
+
+/// See the module.
+pub(super) struct Assembler {
+    pub(super) compiled: Arc<Compiled>,
+    pub(super) network: Arc<Network>,
+    pub(super) reports: mpsc::Sender<Report>,
+    stop: CancellationToken,
+    /// The light client; none until it has been brought to where watching begins.
+    tip: Option<Tip>,
+    /// The height that is delivered next.
+    next: u64,
+    /// Blocks delivered last, the newest at the end.
+    pub(super) recent: VecDeque<BlockRef>,
+    /// Time of the newest, seconds since 1970; zero before the first.
+    time: u64,
+    /// Whether a block was delivered since watching began.
+    moved: bool,
+    book: BTreeMap<u64, Entry>,
+    settled: BTreeMap<u64, Settled>,
+    pub(super) standings: Vec<Standing>,
+    pub(super) health: Health,
+    validators: Watch,
+    /// The greatest height that the quorum has reached, and when it was first known.
+    pub(super) reached: (u64, Instant),
+    /// What is to be told beside blocks and faults.
+    extra: Vec<Observation>,
+    frozen: bool,
+}
+
+impl Assembler {
+    pub(super) fn new(
+        compiled: Arc<Compiled>,
+        network: Arc<Network>,
+        (recent, next): (VecDeque<BlockRef>, u64),
+        reports: mpsc::Sender<Report>,
+        stop: CancellationToken,
+    ) -> Self {
+        let standings = vec![Standing::default(); network.operators.len()];
+        Self {
+            compiled,
+            network,
+            reports,
+            stop,
+            tip: None,
+            next,
+            recent,
+            time: 0,
+            moved: false,
+            book: BTreeMap::new(),
+            settled: BTreeMap::new(),
+            standings,
+            health: Health::default(),
+            validators: Watch::default(),
+            reached: (0, Instant::now()),
+            extra: Vec::new(),
+            frozen: false,
+        }
+    }
+
+    /// Runs until it is stopped or nobody reads any more.
+    ///
+    /// # Errors
+    /// When the cursor names a block that is not on the verified chain.
+    pub(super) async fn run(
+        mut self,
+        mut inbox: mpsc::Receiver<Report>,
+        feed: Feed,
+    ) -> Result<(), AdapterError> {
+        let mut ticks = interval(Duration::from_millis(limits::TICK_MS));
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let stop = self.stop.clone();
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                report = inbox.recv() => match report {
+                    None => return Ok(()),
+                    Some(report) => self.take(report),
+                },
+                _ = ticks.tick() => self.tick(),
+            }
+            loop {
+                let batch = self.step()?;
+                self.ask();
+                let Some(batch) = batch else { break };
+                tokio::select! {
+                    () = stop.cancelled() => return Ok(()),
+                    sent = feed.send(batch) => if sent.is_err() { return Ok(()) },
+                }
+            }
+        }
+    }
+
+    fn name(&self, operator: usize) -> Option<OperatorId> {
+        self.network.operators.get(operator).map(|operator| operator.name)
+    }
+
+    pub(super) fn raise(&mut self, operator: usize, trouble: Trouble, what: &str) {
+        let Some(name) = self.name(operator) else { return };
+        count_fault(name, trouble.kind());
+        self.health.raise(Some(name), trouble, what);
+    }
+
+    pub(super) fn lower(&mut self, operator: usize, troubles: &[Trouble]) {
+        let Some(name) = self.name(operator) else { return };
+        troubles.iter().for_each(|trouble| self.health.lower(Some(name), *trouble));
+    }
+
+    fn take(&mut self, report: Report) {
+        match report {
+            Report::Head { operator, height, at } => {
+                if let Some(standing) = self.standings.get_mut(operator) {
+                    standing.head = Some((height, at));
+                }
+                self.lower(operator, &[Trouble::Dark, Trouble::GarbageHead]);
+                self.measure(at);
+            }
+            Report::Block { operator, height, answer } => match answer {
+                Ok(answer) => self.told(operator, height, answer),
+                Err(missing) => self.missing(operator, height, missing),
+            },
+            Report::Trouble { operator: Some(operator), kind, what } => {
+                let trouble = match kind {
+                    FaultKind::Garbage => Trouble::GarbageHead,
+                    FaultKind::DissentHead => Trouble::DissentHead,
+                    _ => Trouble::Dark,
+                };
+                self.raise(operator, trouble, &what);
+            }
+            Report::Trouble { operator: None, what, .. } => {
+                self.health.raise(None, Trouble::Unproven, &what);
+            }
+            Report::Began(tip) => self.tip = Some(*tip),
+        }
+    }
+
+    /// The greatest height that the quorum has reached. SECURITY: one operator's word for a height far ahead is not
+    /// the chain's.
+    fn measure(&mut self, at: Instant) {
+        let mut heights: Vec<u64> =
+            self.standings.iter().filter_map(|one| one.head.map(|(height, _)| height)).collect();
+        heights.sort_unstable_by(|a, b| b.cmp(a));
+        let reached = heights.get(self.network.quorum.saturating_sub(1)).copied().unwrap_or(0);
+        if reached > self.reached.0 {
+            self.reached = (reached, at);
+        }
+    }
+
+    fn told(&mut self, operator: usize, height: u64, answer: Box<Answer>) {
+        if let Some(standing) = self.standings.get_mut(operator) {
+            standing.failures = 0;
+        }
+        self.lower(operator, &[Trouble::GarbageBlock, Trouble::NoBlock, Trouble::Pruned]);
+        if let Some(voice) = self.book.get_mut(&height).and_then(|entry| entry.voices.get_mut(operator)) {
+            *voice = Voice::Told(answer);
+            return;
+        }
+        let Some(settled) = self.settled.get(&height) else { return };
+        if settled.answer.told.header.block() != answer.told.header.block() {
+            let tip = Tip::at(settled.before.clone());
+            let found = other_header(&tip, operator, &settled.answer, &answer, now());
+            self.found(height, found);
+        } else if settled.answer.digest == answer.digest {
+            self.lower(operator, &[Trouble::DissentHead, Trouble::DissentEvents]);
+        } else {
+            self.raise(operator, Trouble::DissentEvents, &other_events(height));
+        }
+    }
+
+    fn missing(&mut self, operator: usize, height: u64, missing: Missing) {
+        let at = Instant::now();
+        let Some(standing) = self.standings.get_mut(operator) else { return };
+        let pause_ms = match &missing {
+            Missing::NotYet => limits::RETRY_MIN_MS,
+            Missing::Pruned { .. } => limits::PROBE_MS,
+            Missing::Rpc(_) => {
+                standing.failures = standing.failures.saturating_add(1);
+                let doubled = limits::RETRY_MIN_MS.checked_shl(standing.failures.min(16)).unwrap_or(u64::MAX);
+                doubled.min(limits::RETRY_MAX_MS)
+            }
+        };
+        let failures = standing.failures;
+        if let Some(voice) = self.book.get_mut(&height).and_then(|entry| entry.voices.get_mut(operator)) {
+            *voice = Voice::Later(later(at, pause_ms));
+        }
+        match missing {
+            Missing::NotYet => {}
+            Missing::Pruned { earliest } => {
+                let what = format!(
+                    "PC-0902: block {height} is needed, and its node has none below {earliest}; add an endpoint \
+                     that keeps old blocks, or start above"
+                );
+                self.raise(operator, Trouble::Pruned, &what);
+            }
+            Missing::Rpc(error) => {
+                let what = format!("block {height}: {}", chain_of(&error));
+                if kind_of(&error) == FaultKind::Garbage {
+                    self.raise(operator, Trouble::GarbageBlock, &what);
+                } else if failures >= limits::BLOCK_FAILURES {
+                    self.raise(operator, Trouble::NoBlock, &what);
+                }
+            }
+        }
+    }
+
+    fn found(&mut self, height: u64, found: Found) {
+        match found {
+            Found::FalseHeader(operator, why) => {
+                let what = format!("block {height}: its header does not verify: {}", chain_of(&why));
+                self.raise(operator, Trouble::DissentHead, &what);
+            }
+            Found::OtherParent(operator, expected) => {
+                let what =
+                    format!("block {height} does not follow {} of height {}", expected.hash, expected.height);
+                self.raise(operator, Trouble::DissentHead, &what);
+            }
+            Found::Unproven(why) => {
+                let what = format!("PC-0905: the light client accepts nothing: {}", chain_of(&why));
+                self.health.raise(None, Trouble::Unproven, &what);
+            }
+            Found::TwoTruths(height, observation) => {
+                self.frozen = true;
+                self.network.root.freeze(height);
+                self.extra.push(*observation);
+            }
+        }
+    }
+
+    /// What can be sent now; none when nothing can.
+    fn step(&mut self) -> Result<Option<Batch>, AdapterError> {
+        let mut observations = Vec::new();
+        let mut blocks = 0;
+        while blocks < limits::BLOCKS_PER_BATCH {
+            let Some(more) = self.settle()? else { break };
+            observations.extend(more);
+            blocks = blocks.saturating_add(1);
+        }
+        observations.append(&mut self.extra);
+        let chain = self.network.chain;
+        let tip = self.recent.back().copied();
+        // Before the first block, what goes wrong stands at the root.
+        let at = tip.unwrap_or(self.network.pinned);
+        let faults = self.health.drain().into_iter().chain(self.network.faults.drain());
+        observations.extend(faults.map(|fault| batch::fault(chain, at, self.time, fault)));
+        if blocks == 0 && observations.is_empty() {
+            return Ok(None);
+        }
+        let delivered = tip.filter(|_| blocks > 0);
+        Ok(Some(Batch {
+            chain,
+            seen_at: self.reached.1,
+            observations,
+            progress: delivered.map(|block| batch::progress(chain, block, self.time)),
+            cursor: delivered.map(|_| batch::cursor(chain, &self.recent)),
+        }))
+    }
+
+    /// The next block's observations, once it is verified and enough operators tell its events alike.
+    fn settle(&mut self) -> Result<Option<Vec<Observation>>, AdapterError> {
+        let height = self.next;
+        let (false, Some(tip), Some(entry)) = (self.frozen, &self.tip, self.book.get_mut(&height)) else {
+            return Ok(None);
+        };
+        let at = Instant::now();
+        let found = entry.judge(tip, self.recent.back().copied(), now(), at);
+        let agreed = entry.agreed(self.network.quorum);
+        if agreed.is_none() {
+            entry.ask_again(at);
+        }
+        for found in found {
+            self.refuse_cursor(&found)?;
+            self.found(height, found);
+        }
+        // Two truths were found in this very block: nothing of it is delivered.
+        let Some(agreed) = agreed.filter(|_| !self.frozen) else { return Ok(None) };
+        Ok(Some(self.deliver(height, agreed)))
+    }
+
+    /// A cursor whose block is not on the chain cannot be gone on from: something that was delivered is not true here.
+    fn refuse_cursor(&self, found: &Found) -> Result<(), AdapterError> {
+        match found {
+            Found::OtherParent(_, expected) if !self.moved => {
+                let what = format!(
+                    "PC-0908: the cursor names block {} of height {}, and the verified chain has another there; it is \
+                     of another chain, or of one that was started anew",
+                    expected.hash, expected.height
+                );
+                Err(AdapterError::new(self.network.chain, None, Class::Permanent, what))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn deliver(&mut self, height: u64, agreed: Agreed) -> Vec<Observation> {
+        let Agreed { accepted, answer, agreeing, dissenting } = agreed;
+        for operator in agreeing {
+            self.lower(operator, &[Trouble::DissentHead, Trouble::DissentEvents]);
+        }
+        for operator in dissenting {
+            self.raise(operator, Trouble::DissentEvents, &other_events(height));
+        }
+        self.health.lower(None, Trouble::Unproven);
+        let (chain, block, time) = (self.network.chain, accepted.block(), answer.told.header.time());
+        let decoder = &self.compiled.decoder;
+        let mut observations = batch::decode_block(decoder, &answer, block, time);
+        let hash = answer.told.validators_hash;
+        let set = &answer.told.fetched.validators;
+        if matches!(accepted, crate::finality::Accepted::Signed(_)) {
+            self.network.sets.keep(hash, set);
+            if let Some(moved) = self.validators.take(hash, set, limits::VALIDATORS_MOVED_BPS) {
+                observations.extend(batch::signer_change(decoder, block, time, (hash, moved)));
+            }
+        }
+        let found = answer.double_signs.iter();
+        observations.extend(found.filter_map(|found| batch::double_sign(chain, block, time, found)));
+        if let Some(tip) = &mut self.tip {
+            self.settled.insert(height, Settled { before: tip.client().clone(), answer });
+            tip.accept(&accepted, &self.network);
+        }
+        self.book.remove(&height);
+        self.settled.retain(|old, _| old.saturating_add(limits::SETTLED_KEPT) > height);
+        self.recent.push_back(block);
+        if self.recent.len() > limits::RECENT_BLOCKS {
+            self.recent.pop_front();
+        }
+        (self.time, self.moved, self.next) = (time, true, height.saturating_add(1));
+        observations
+    }
+
+    /// Asks every operator for every block of the window that it is said to have.
+    fn ask(&mut self) {
+        if self.tip.is_none() || self.frozen {
+            return;
+        }
+        let at = Instant::now();
+        let window = u64::try_from(limits::BLOCKS_IN_FLIGHT).unwrap_or(1);
+        for height in self.next..self.next.saturating_add(window) {
+            for (operator, standing) in self.standings.iter().enumerate() {
+                if standing.head.is_none_or(|(head, _)| head < height) {
+                    continue;
+                }
+                let operators = self.standings.len();
+                let entry = self.book.entry(height).or_insert_with(|| Entry::new(operators));
+                let Some(voice) = entry.voices.get_mut(operator).filter(|voice| voice.wants(at)) else {
+                    continue;
+                };
+                *voice = Voice::Asked;
+                let (network, compiled) = (Arc::clone(&self.network), Arc::clone(&self.compiled));
+                let (reports, stop) = (self.reports.clone(), self.stop.clone());
+                tokio::spawn(async move {
+                    let answer = tokio::select! {
+                        () = stop.cancelled() => return,
+                        answer = answer(network, compiled, operator, height) => answer.map(Box::new),
+                    };
+                    let _observer_gone = reports.send(Report::Block { operator, height, answer }).await;
+                });
+            }
+        }
+    }
+}
+
+fn other_events(height: u64) -> String {
+    format!("block {height}: it tells other events than enough others")
+}
