@@ -16,6 +16,7 @@ pub mod evm;
 pub mod ids;
 pub mod observation;
 pub mod registry;
+pub mod solana;
 pub mod verdict;
 
 pub use action::{Action, ActionClass, Level};
