@@ -15,7 +15,7 @@ mod fees;
 mod mapping;
 mod problem;
 
-pub use compile::{account, padded, shown};
+pub use compile::{account, any_account, padded, shown};
 pub use fees::FeeSchedule;
 pub use problem::{ConfigError, ConfigErrors, ConfigProblem};
 
@@ -69,6 +69,10 @@ pub struct CosmosConfig {
     /// Key that signs trips; none where nothing is closed from here.
     #[serde(default)]
     pub signer: Option<SignerSource>,
+    /// Key of another account, which carries signed trips when the signer's own account is stuck or empty. It needs
+    /// no role and can close nothing by itself; it only pays.
+    #[serde(default)]
+    pub carrier: Option<SignerSource>,
     /// What a trip may pay.
     #[serde(default)]
     pub fees: FeeSchedule,
@@ -308,13 +312,11 @@ pub struct Compiled {
     /// The chain's own name, as its headers and signatures have it.
     pub(crate) name: String,
     pub(crate) decoder: Decoder,
-    #[allow(dead_code, reason = "read by the containing side")]
     pub(crate) targets: Vec<CompiledTarget>,
 }
 
 /// A checked target.
 #[derive(Debug, Clone, Copy)]
-#[allow(dead_code, reason = "read by the containing side")]
 pub(crate) struct CompiledTarget {
     /// Configured name.
     pub(crate) id: Slug,

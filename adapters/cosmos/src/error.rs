@@ -21,6 +21,9 @@ pub enum BuildError {
         #[source]
         source: RpcError,
     },
+    /// The signing key could not be had.
+    #[error("no signer")]
+    Signer(#[from] crate::signer::SignerError),
     /// The light client's state cannot be used.
     #[error("no light client")]
     Root(#[from] RootError),

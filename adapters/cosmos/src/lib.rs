@@ -6,8 +6,10 @@
 //! starts from where the light client stands. What one lane learns about an operator's honesty reaches the others.
 
 pub mod config;
+pub mod contain;
 pub mod decode;
 pub mod devnet;
+mod dial;
 pub mod error;
 mod finality;
 pub mod limits;
@@ -21,6 +23,7 @@ mod transport;
 use std::sync::Arc;
 
 pub use config::{Compiled, ConfigError, ConfigErrors, ConfigProblem, CosmosConfig};
+pub use contain::CosmosContainer;
 pub use error::BuildError;
 pub use observe::CosmosObserver;
 pub use prove::CosmosProver;
@@ -66,5 +69,24 @@ impl Cosmos {
     #[must_use]
     pub fn prover(&self) -> CosmosProver {
         CosmosProver::new(Arc::clone(&self.compiled), Arc::clone(&self.network))
+    }
+
+    /// Who closes gates, with a key of the caller; none where the key is of a kind that has no account here.
+    #[must_use]
+    pub fn container(&self, signer: Arc<dyn signer::Signer>) -> Option<CosmosContainer> {
+        CosmosContainer::new(Arc::clone(&self.compiled), Arc::clone(&self.network), signer)
+    }
+
+    /// Who closes gates, with the configured key; none when no key is configured. Decrypting a keystore blocks for about
+    /// a second.
+    ///
+    /// # Errors
+    /// [`BuildError::Signer`] when the key does not open.
+    pub fn configured_container(&self) -> Result<Option<CosmosContainer>, BuildError> {
+        let Some(source) = &self.compiled.config.signer else { return Ok(None) };
+        let container = self.container(Arc::new(signer::LocalSigner::open(source)?));
+        let Some(source) = &self.compiled.config.carrier else { return Ok(container) };
+        let carrier = Arc::new(signer::LocalSigner::open(source)?);
+        Ok(container.map(|container| container.carried_by(carrier)))
     }
 }

@@ -105,3 +105,28 @@ pub const KEYS_KEPT: usize = 65_536;
 pub const PAYLOAD_HEDGE: Duration = Duration::from_millis(150);
 /// Headers of ancestors asked for at one time.
 pub const HEADERS_IN_FLIGHT: usize = 16;
+
+/// Steps of a fee schedule: with half as much again each, far more than any account holds.
+pub const BUMPS_MAX: u16 = 40;
+/// Share of the gas limit that a rehearsed trip must leave unused, basis points: state may cost more on the day.
+pub const GAS_MARGIN_BPS: u64 = 3_000;
+/// Candidates signed for one action: distinct sequences that operators report. More means that most of them lie.
+pub const CANDIDATES_MAX: usize = 4;
+/// Step of the schedule from which an action that queues behind another one may take its place.
+pub const OVERTAKE_BUMP: u16 = 2;
+/// Refreshes after which an action that was signed and never sent gives its sequence back.
+pub const UNSENT_AGE: u32 = 3;
+/// Trips that the fuel check wants the account to be able to pay.
+pub const BALANCE_TRIPS: u128 = 3;
+/// Outstanding actions for which sequences are kept apart.
+pub const OUTSTANDING_MAX: usize = 256;
+/// How long a trip waits at an endpoint for the one that stands before it in the account's line: a round trip or two.
+pub const ORDER_WAIT: Duration = Duration::from_millis(250);
+/// Gas that a carried trip needs beyond an ordinary one: the signature is recovered, and remembered as used.
+pub const CARRY_GAS: u64 = 150_000;
+/// Sequences for which it is remembered which endpoint has answered.
+pub const ANSWERED_KEPT: u64 = 256;
+/// Waiting transactions that a node is asked for when it may have a trip already: the most that nodes give.
+pub const WAITING_ASKED: u32 = 100;
+/// Bytes of a kept checkpoint that are read: a real one has about two hundred.
+pub const STATE_BYTES_MAX: u64 = 64 << 10;

@@ -1,93 +1,238 @@
-//! The chain's light client: from the root that a person pinned to the newest header that was verified from it.
+//! The chain's light client: from the header that a person pinned to the newest one that was verified from it.
+//!
+//! Where the client stands is kept in a file, so that a restart after the trusting period's better half needs no person,
+//! and so that a chain which signed two truths stays refused. The file is written whole beside the old one and put in its
+//! place; its digest stands in front, so that a torn or edited one is told from a good one.
 
-use std::sync::{Arc, Mutex, PoisonError};
-
-use portcullis_verifier::{
-    ChainId, Verified,
-    cosmos::{Checkpoint, Rules, SealedHeader},
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError, Weak},
 };
 
-use crate::config::{Compiled, TrustRoot};
+use portcullis_verifier::{
+    B256, BlockRef, ChainId, Verified,
+    cosmos::{Checkpoint, Rules, SealedHeader},
+    keccak256,
+};
+
+use crate::{
+    config::{Compiled, TrustRoot},
+    limits,
+};
 
 /// Why the light client cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum RootError {
     /// The state that was kept cannot be read.
-    #[error("the light client's state cannot be read")]
-    Read(#[source] std::io::Error),
+    #[error("PC-0941: the light client's state {} cannot be read", path.display())]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// The state that was kept is torn, edited, or another chain's.
+    #[error("PC-0942: the light client's state {} cannot be used: {why}", path.display())]
+    Broken {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: &'static str,
+    },
 }
+
+/// Clients that are open, by their file. A configuration that replaces another one while the service runs goes on with
+/// the same client: two of one file would each forget what the other has seen, a freeze among it.
+static OPEN: Mutex<BTreeMap<PathBuf, Weak<Shared>>> = Mutex::new(BTreeMap::new());
 
 /// One light client, shared by all roles. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct LightClient {
+pub struct LightClient(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
     chain: ChainId,
     name: String,
     root: TrustRoot,
-    at: Arc<Mutex<Option<Checkpoint>>>,
+    file: Option<PathBuf>,
+    at: Mutex<Option<Checkpoint>>,
 }
 
 impl LightClient {
-    /// Opens the client of a chain.
+    /// Opens the client of a chain where it was left, or before its pinned header where it never stood.
+    ///
+    /// A header that is pinned above where the client was left starts anew from there: that is how a person ends a freeze,
+    /// and how a client that slept longer than its trusting period is woken.
     ///
     /// # Errors
-    /// [`RootError`] when kept state cannot be read.
+    /// [`RootError`] when kept state cannot be read or is not what was written.
     pub fn open(compiled: &Compiled) -> Result<Self, RootError> {
         let config = &compiled.config;
-        Ok(Self {
-            chain: config.chain,
-            name: compiled.name.clone(),
-            root: config.trust.clone(),
-            at: Arc::default(),
-        })
+        let file = config.state_dir.as_ref().map(|dir| dir.join(file_name(config.chain)));
+        let root = config.trust.clone();
+        let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+        let shared = file.as_ref().and_then(|file| open.get(file)).and_then(Weak::upgrade);
+        if let Some(shared) = shared.filter(|shared| shared.root == root && shared.name == compiled.name) {
+            return Ok(Self(shared));
+        }
+        let kept = file.as_deref().map(read).transpose()?.flatten();
+        let at = match (kept, &file) {
+            (Some(kept), Some(file)) => {
+                if kept.chain != config.chain || kept.name != compiled.name {
+                    return Err(broken(file, "it is of another chain"));
+                }
+                resumed(kept, &root, file)?
+            }
+            _ => None,
+        };
+        let (chain, name) = (config.chain, compiled.name.clone());
+        let shared = Arc::new(Shared { chain, name, root, file, at: Mutex::new(at) });
+        if let Some(file) = &shared.file {
+            open.retain(|_, client| client.strong_count() > 0);
+            open.insert(file.clone(), Arc::downgrade(&shared));
+        }
+        Ok(Self(shared))
     }
 
     /// Where the client stands; none before the pinned header was seen.
     #[must_use]
     pub fn checkpoint(&self) -> Option<Checkpoint> {
-        self.at.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.at.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Starts at the pinned header; false when `header` is another one, or when the client stands somewhere already.
     ///
     /// SECURITY: the header is untrusted; what makes it the root is that its hash is the configured one.
     pub fn begin(&self, header: &SealedHeader) -> bool {
-        let mut at = self.at.lock().unwrap_or_else(PoisonError::into_inner);
-        if at.is_some() || header.block() != self.root.block() {
+        let Shared { chain, name, root, .. } = &*self.0;
+        if header.block() != root.block() {
             return false;
         }
-        *at = Some(Checkpoint {
-            chain: self.chain,
-            name: self.name.clone(),
-            block: header.block(),
-            time_secs: header.time(),
-            time_nanos: header.nanos(),
-            next_validators: header.next_validators_hash(),
-            signed_bps: None,
-            rules: Rules {
-                trusting_period_secs: self.root.trusting_period_secs,
-                clock_drift_secs: self.root.clock_drift_secs,
-                ..Rules::default()
-            },
-            frozen: None,
+        self.change(|at| {
+            at.is_none().then(|| Checkpoint {
+                chain: *chain,
+                name: name.clone(),
+                block: header.block(),
+                time_secs: header.time(),
+                time_nanos: header.nanos(),
+                next_validators: header.next_validators_hash(),
+                signed_bps: None,
+                rules: rules(root),
+                frozen: None,
+            })
+        })
+    }
+
+    /// Moves on to a later verified header; one that is not later changes nothing, and a frozen client does not move.
+    pub fn advance(&self, to: &Verified<SealedHeader>) {
+        self.change(|at| {
+            let client = at.as_ref()?;
+            let later = client.block.height < to.value().block().height;
+            (later && client.frozen.is_none()).then(|| client.advanced(to))
         });
+    }
+
+    /// The chain has signed two truths at this height: from now on nothing is proven, over restarts too.
+    pub fn freeze(&self, height: u64) {
+        self.change(|at| at.as_ref().map(|client| client.frozen_at(height)));
+    }
+
+    /// Changes where the client stands; false when there is no change.
+    ///
+    /// The change holds in memory even where it cannot be kept: a client that forgot a step only has to take it again,
+    /// and one that is frozen must refuse at once.
+    fn change(&self, to: impl FnOnce(&Option<Checkpoint>) -> Option<Checkpoint>) -> bool {
+        let mut at = self.0.at.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(next) = to(&at) else { return false };
+        if at.as_ref() == Some(&next) {
+            return false;
+        }
+        // Written under the lock, so that an older state never replaces a newer one.
+        if let Some(file) = &self.0.file
+            && let Err(error) = write(file, &next)
+        {
+            tracing::error!(code = "PC-0943", chain = %self.0.chain, %error, "the light client's state is not kept");
+        }
+        *at = Some(next);
         true
     }
+}
 
-    /// Moves on to a later verified header; one that is not later changes nothing.
-    pub fn advance(&self, to: &Verified<SealedHeader>) {
-        let mut at = self.at.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = at.as_mut()
-            && client.block.height < to.value().block().height
-        {
-            *client = client.advanced(to);
-        }
-    }
-
-    /// The chain has signed two truths at this height: from now on nothing is proven.
-    pub fn freeze(&self, height: u64) {
-        let mut at = self.at.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = at.as_mut() {
-            *client = client.frozen_at(height);
-        }
+fn rules(root: &TrustRoot) -> Rules {
+    Rules {
+        trusting_period_secs: root.trusting_period_secs,
+        clock_drift_secs: root.clock_drift_secs,
+        ..Rules::default()
     }
 }
+
+/// What is made of kept state under a configured root; none where the root is to be started from.
+fn resumed(kept: Checkpoint, root: &TrustRoot, file: &Path) -> Result<Option<Checkpoint>, RootError> {
+    let pinned: BlockRef = root.block();
+    if pinned.height == kept.block.height && pinned.hash != kept.block.hash {
+        // SECURITY: one of them is false. Which one, only a person can find out.
+        return Err(broken(file, "`trust` names another header of the same height; correct one of them"));
+    }
+    // A freeze ends only above the height at which the chain lied.
+    let above = kept.frozen.is_none_or(|frozen| pinned.height > frozen);
+    if pinned.height > kept.block.height && above {
+        return Ok(None);
+    }
+    // What a person says of periods holds from the next start on.
+    Ok(Some(Checkpoint { rules: rules(root), ..kept }))
+}
+
+fn broken(path: &Path, why: &'static str) -> RootError {
+    RootError::Broken { path: path.to_owned(), why }
+}
+
+/// Ids have characters that file systems do not take.
+fn file_name(chain: ChainId) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
+    format!("{}.checkpoint", chain.as_str().chars().map(plain).collect::<String>())
+}
+
+/// Reads kept state; none where there is none.
+fn read(path: &Path) -> Result<Option<Checkpoint>, RootError> {
+    let failed = |source| RootError::Read { path: path.to_owned(), source };
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(error)),
+    };
+    let mut bytes = Vec::new();
+    file.take(limits::STATE_BYTES_MAX).read_to_end(&mut bytes).map_err(failed)?;
+    let Some((digest, content)) = bytes.split_first_chunk::<32>() else {
+        return Err(broken(path, "it is too short"));
+    };
+    if keccak256(content) != B256::new(*digest) {
+        return Err(broken(path, "its digest does not fit"));
+    }
+    Checkpoint::from_bytes(content).map(Some).map_err(|_not_one| broken(path, "it holds no checkpoint"))
+}
+
+/// Replaces kept state: the old one stays until the new one is whole and on the disk.
+fn write(path: &Path, checkpoint: &Checkpoint) -> io::Result<()> {
+    let content = checkpoint.to_bytes();
+    let beside = path.with_extension("new");
+    if let Some(dir) = path.parent() {
+        fs::create_dir_all(dir)?;
+    }
+    let mut file = File::create(&beside)?;
+    file.write_all(keccak256(&content).as_slice())?;
+    file.write_all(&content)?;
+    file.sync_all()?;
+    fs::rename(&beside, path)?;
+    match path.parent() {
+        Some(dir) => File::open(dir)?.sync_all(),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+#[path = "root_tests.rs"]
+mod tests;

@@ -1,5 +1,12 @@
-//! Keys that sign trips.
+//! Signing keys. The trait is small enough for a key that never leaves a hardware or cloud vault.
 
+use std::{fs, io, path::PathBuf};
+
+use async_trait::async_trait;
+use cosmrs::crypto::PublicKey;
+use k256::ecdsa::{Signature, SigningKey, signature::Signer as _};
+use portcullis_verifier::B256;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 /// Where the signing key comes from.
@@ -9,8 +16,136 @@ pub enum SignerSource {
     /// An encrypted keystore file (Web3 Secret Storage) and a file with its password.
     Keystore {
         /// The encrypted key.
-        path: std::path::PathBuf,
+        path: PathBuf,
         /// The password; a trailing line break is ignored.
-        password_file: std::path::PathBuf,
+        password_file: PathBuf,
     },
 }
+
+/// Signs with one secp256k1 key.
+#[async_trait]
+pub trait Signer: Send + Sync + core::fmt::Debug {
+    /// The key's public half; the account derives from it.
+    fn public_key(&self) -> PublicKey;
+
+    /// Signs the SHA-256 digest of `document`: 64 bytes, `s` in the lower half order. Deterministic (RFC 6979) where the
+    /// vault allows.
+    ///
+    /// # Errors
+    /// [`SignerError::Refused`] when the key cannot or will not sign.
+    async fn sign(&self, document: &[u8]) -> Result<Vec<u8>, SignerError>;
+
+    /// Signs a digest so that the key can be told from the signature: 65 bytes r, s and v, with v 27 or 28 and `s` in the
+    /// lower half order.
+    ///
+    /// # Errors
+    /// As [`Signer::sign`].
+    async fn sign_digest(&self, digest: B256) -> Result<Vec<u8>, SignerError>;
+}
+
+/// Why there is no signature.
+#[derive(Debug, thiserror::Error)]
+pub enum SignerError {
+    /// A file could not be read.
+    #[error("cannot read {path}")]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The keystore does not open.
+    #[error("the keystore {path} does not open with this password")]
+    Keystore {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// What was in the keystore is no key of this curve.
+    #[error("the keystore {path} holds no secp256k1 key: {detail}")]
+    NotAKey {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// The key did not sign.
+    #[error("the key did not sign: {detail}")]
+    Refused {
+        /// Why.
+        detail: String,
+    },
+}
+
+/// A key in memory, from an encrypted keystore file.
+pub struct LocalSigner(SigningKey);
+
+impl core::fmt::Debug for LocalSigner {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "LocalSigner({})", self.public_key().to_json())
+    }
+}
+
+impl LocalSigner {
+    /// A key from its secret; none for bytes that are no scalar of the curve.
+    #[must_use]
+    pub fn from_secret(secret: &[u8]) -> Option<Self> {
+        SigningKey::from_slice(secret).ok().map(Self)
+    }
+
+    /// The key's account on a chain with this prefix; none for a prefix that is none.
+    #[must_use]
+    pub fn account(&self, prefix: &str) -> Option<String> {
+        self.public_key().account_id(prefix).ok().map(|account| account.to_string())
+    }
+
+    /// Opens the configured key. Decrypting takes as long as the keystore's author chose (about a second).
+    ///
+    /// # Errors
+    /// [`SignerError::File`], [`SignerError::Keystore`] or [`SignerError::NotAKey`].
+    pub fn open(source: &SignerSource) -> Result<Self, SignerError> {
+        let SignerSource::Keystore { path, password_file } = source;
+        let password = fs::read_to_string(password_file)
+            .map_err(|source| SignerError::File { path: password_file.clone(), source })?;
+        let password = SecretString::from(password);
+        fs::metadata(path).map_err(|source| SignerError::File { path: path.clone(), source })?;
+        let trimmed = password.expose_secret().trim_end_matches(['\r', '\n']);
+        let secret = eth_keystore::decrypt_key(path, trimmed)
+            .map_err(|source| SignerError::Keystore { path: path.clone(), source: Box::new(source) })?;
+        // SECURITY: the error tells the shape of what was found, never its bytes.
+        Self::from_secret(&secret).ok_or_else(|| SignerError::NotAKey {
+            path: path.clone(),
+            detail: format!("{} bytes that are no scalar of the curve", secret.len()),
+        })
+    }
+}
+
+#[async_trait]
+impl Signer for LocalSigner {
+    fn public_key(&self) -> PublicKey {
+        (*self.0.verifying_key()).into()
+    }
+
+    async fn sign(&self, document: &[u8]) -> Result<Vec<u8>, SignerError> {
+        let signature: Signature =
+            self.0.try_sign(document).map_err(|why| SignerError::Refused { detail: why.to_string() })?;
+        Ok(signature.to_bytes().to_vec())
+    }
+
+    async fn sign_digest(&self, digest: B256) -> Result<Vec<u8>, SignerError> {
+        let (signature, parity) = self
+            .0
+            .sign_prehash_recoverable(digest.as_slice())
+            .map_err(|why| SignerError::Refused { detail: why.to_string() })?;
+        let mut bytes = signature.to_bytes().to_vec();
+        bytes.push(parity.to_byte().saturating_add(27));
+        Ok(bytes)
+    }
+}
+
+#[cfg(test)]
+#[path = "signer_tests.rs"]
+mod tests;

@@ -20,7 +20,7 @@ use crate::{
     root::LightClient,
 };
 
-pub(crate) use answers::{Answered, RawEvent, read_push, status, stored};
+pub(crate) use answers::{Answered, RawEvent, Status, read_push, status, stored};
 pub(crate) use block::{Results, Told, ValidatorSets, header, results, told, transactions};
 
 /// One operator's endpoint.
@@ -40,7 +40,6 @@ pub(crate) struct Network {
     pub(crate) quorum: usize,
     pub(crate) operators: Vec<Operator>,
     /// Where trips go.
-    #[allow(dead_code, reason = "used by the containing side")]
     pub(crate) submit: Vec<Client>,
     pub(crate) faults: FaultLog,
     /// The chain's light client.
@@ -110,7 +109,6 @@ pub(crate) struct KeyBook {
 impl KeyBook {
     /// Remembers a contract's own key and gives its digest, as claims carry it. The oldest are forgotten beyond
     /// [`limits::KEYS_KEPT`].
-    #[allow(dead_code, reason = "used by the containing side")]
     pub(crate) fn learn(&self, own: &[u8]) -> B256 {
         let digest = keccak256(own);
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
@@ -164,6 +162,14 @@ impl FaultLog {
             let detail = "it answers as it should again".to_owned();
             let kind = FaultKind::Recovered;
             state.queue.push_back(EndpointFault { operator: Some(operator), kind, detail });
+        }
+    }
+
+    /// One kind of fault is over: who answers is not dark any more, whatever else may be wrong with the answers.
+    pub(crate) fn over(&self, operator: OperatorId, kind: FaultKind) {
+        let fault = self.inner.lock().unwrap_or_else(PoisonError::into_inner).bad.get(&operator).copied();
+        if fault == Some(kind) {
+            self.good(operator);
         }
     }
 

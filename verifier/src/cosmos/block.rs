@@ -35,13 +35,23 @@ pub fn verify_transaction(
     let Some(expected) = header.value().data_hash() else {
         return Err(CosmosProofError::NoRoot { what: "root of transactions" });
     };
-    let place = Place { index: path.index, total: path.total };
-    let found = root_of(&transaction.0, place, &path.aunts)?;
+    let found = transactions_root(transaction, path)?;
     if found != expected {
         return Err(CosmosProofError::ListRoot { what: "transaction", expected, found });
     }
+    let place = Place { index: path.index, total: path.total };
     let assurance = Assurance { inclusion: Inclusion::MerkleProved, ..*header.assurance() };
     Ok(Verified::new(Included { place }, assurance))
+}
+
+/// The root of transactions to which a path leads from the transaction with this hash: what a header has to commit to
+/// ([`SealedHeader::data_hash`]). Says nothing by itself.
+///
+/// # Errors
+/// For a path that cannot be one, [`CosmosProofError::Place`], [`CosmosProofError::PathLength`] or
+/// [`CosmosProofError::Limit`].
+pub fn transactions_root(transaction: B256, path: &TransactionPath) -> Result<B256, CosmosProofError> {
+    root_of(&transaction.0, Place { index: path.index, total: path.total }, &path.aunts)
 }
 
 /// Proves the result code of an included transaction, from the header of the next block; 0 is success.

@@ -35,7 +35,7 @@ mod system;
 mod validators;
 
 pub use bisection::{Bisection, Fetched, Need};
-pub use block::{Included, verify_outcome, verify_transaction};
+pub use block::{Included, transactions_root, verify_outcome, verify_transaction};
 pub use client::{Checkpoint, Rules, Step, Update, verify_update};
 pub use error::CosmosProofError;
 pub use evidence::{LightEvidence, Outcome, Payload, TransactionPath, UpdateBytes};

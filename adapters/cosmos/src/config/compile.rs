@@ -160,6 +160,18 @@ fn check_numbers(config: &CosmosConfig, mistakes: &mut Mistakes) {
     if config.start_height != 0 {
         mistakes.range("start_height", config.start_height, trust.height.saturating_add(1), highest);
     }
+    check_fees(config, mistakes);
+}
+
+fn check_fees(config: &CosmosConfig, mistakes: &mut Mistakes) {
+    let fees = &config.fees;
+    if config.signer.is_some() && fees.denom.is_empty() {
+        let fix = "name the token in which the chain takes fees, such as denom = \"uatom\"";
+        mistakes.add("fees.denom", "", ConfigProblem::Empty, fix);
+    }
+    let cap = u64::try_from(fees.price_cap_nano).unwrap_or(u64::MAX);
+    mistakes.range("fees.price_nano", u64::try_from(fees.price_nano).unwrap_or(u64::MAX), 0, cap);
+    mistakes.range("fees.bumps", u64::from(fees.bumps), 0, u64::from(limits::BUMPS_MAX));
 }
 
 /// The bytes of a bech32 address with this prefix.
@@ -174,6 +186,12 @@ pub fn account(prefix: &str, text: &str) -> Result<Vec<u8>, ConfigProblem> {
         return Err(ConfigProblem::Prefix { found: account.prefix().to_owned() });
     }
     Ok(account.to_bytes())
+}
+
+/// A bech32 address of any chain, as the vocabulary carries it; none for a text that is none.
+#[must_use]
+pub fn any_account(text: &str) -> Option<B256> {
+    text.parse::<AccountId>().ok().map(|account| padded(&account.to_bytes()))
 }
 
 /// An account as the vocabulary carries it: 32 bytes, left padded; longer ones by their keccak256.

@@ -1,0 +1,295 @@
+//! Closing a guard on a real node: signed, taken, landed with its place proven, in effect by a proof of the chain's own.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::print_stderr
+)]
+
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+
+use cosmrs::{
+    Any,
+    proto::cosmwasm::wasm::v1::{MsgExecuteContract, MsgInstantiateContract, MsgStoreCode},
+};
+use portcullis_adapter::{Action, ActionClass, Attempt, Contain, Landing, Level, Prove};
+use portcullis_cosmos::{
+    Cosmos, CosmosConfig, CosmosContainer,
+    config::any_account,
+    devnet::{Account, Devnet, DevnetConfig, account, wasmd},
+    signer::LocalSigner,
+};
+use portcullis_verifier::{
+    ActionId, B256, BlockRef, Claim, IncidentId, System, Trust, Verdict,
+    cosmos::{LightSystem, system_name},
+    keccak256,
+};
+use prost::{Message, Name};
+use serde_json::{Value, json};
+
+const CHAIN: &str = "portcullis-closing-1";
+const RECORD: B256 = B256::repeat_byte(6);
+
+/// The guard as it was built; none where it was not.
+fn artifact() -> Option<PathBuf> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../contracts/artifacts/cosmwasm");
+    let files = std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path());
+    files.into_iter().find(|path| {
+        path.extension().is_some_and(|kind| kind == "wasm") && path.to_string_lossy().contains("guard.wasm")
+    })
+}
+
+fn available() -> bool {
+    let missing = match (wasmd(), artifact()) {
+        (Some(_), Some(_)) => return true,
+        (None, _) => "wasmd was not found; run `cargo xtask setup` or set PORTCULLIS_WASMD",
+        (_, None) => "contracts/artifacts/cosmwasm holds no guard",
+    };
+    assert!(std::env::var("PORTCULLIS_REQUIRE_ALL").as_deref() != Ok("1"), "required here: {missing}");
+    eprintln!("SKIPPED: {missing}");
+    false
+}
+
+fn any(message: &(impl Message + Name), url: String) -> Any {
+    Any { type_url: url, value: message.encode_to_vec() }
+}
+
+/// The value of an attribute that some event of a transaction has.
+fn attribute(events: &[Value], name: &str) -> String {
+    let attributes =
+        events.iter().flat_map(|event| event["attributes"].as_array().cloned().unwrap_or_default());
+    let found = attributes.into_iter().find(|attribute| attribute["key"] == name);
+    found.unwrap_or_else(|| panic!("no {name}"))["value"].as_str().unwrap().to_owned()
+}
+
+async fn done(node: &Devnet, from: &Account, message: Any) -> Vec<Value> {
+    let hash = node.send(from, vec![message]).await.unwrap();
+    node.landed(hash).await.unwrap().events
+}
+
+struct Scene {
+    node: Devnet,
+    chain: Cosmos,
+    container: CosmosContainer,
+    gate: B256,
+    scope: B256,
+}
+
+fn hex(word: B256) -> String {
+    format!("{word:x}")
+}
+
+fn scope_of(bridge: B256) -> B256 {
+    let words = [
+        keccak256("portcullis.scope.v1"),
+        keccak256(format!("cosmos:{CHAIN}")),
+        bridge,
+        B256::with_last_byte(2),
+        B256::ZERO,
+        B256::ZERO,
+    ];
+    keccak256(words.map(|word| word.0).concat())
+}
+
+/// A node with a guard on it that one key may trip, and a bridge's whole outflow in its care.
+async fn scene() -> Scene {
+    let (owner, tripper, carrier) = (account(0).unwrap(), account(1).unwrap(), account(2).unwrap());
+    let coins = |account: &Account| (account.address.clone(), "1000000000stake".to_owned());
+    let accounts = vec![coins(&tripper), coins(&carrier)];
+    let config = DevnetConfig { accounts, timeout_commit_ms: 200, ..DevnetConfig::new(CHAIN) };
+    let node = Devnet::start(&config).await.unwrap();
+    node.reach(3).await.unwrap();
+    let wasm_byte_code = std::fs::read(artifact().unwrap()).unwrap();
+    let store = MsgStoreCode { sender: owner.address.clone(), wasm_byte_code, instantiate_permission: None };
+    let stored = done(&node, &owner, any(&store, MsgStoreCode::type_url())).await;
+    let guard = json!({
+        "owner": owner.address, "releaser": null, "guardian": null, "max_seconds": 86_400, "max_blocks": 86_400,
+        "limited_tail_seconds": 60, "limited_tail_blocks": 0, "budget_window_hours": 24,
+    });
+    let instantiate = MsgInstantiateContract {
+        sender: owner.address.clone(),
+        admin: String::new(),
+        code_id: attribute(&stored, "code_id").parse().unwrap(),
+        label: "guard".to_owned(),
+        msg: guard.to_string().into_bytes(),
+        funds: Vec::new(),
+    };
+    let events = done(&node, &owner, any(&instantiate, MsgInstantiateContract::type_url())).await;
+    let contract = attribute(&events, "_contract_address");
+    let bridge = keccak256("demo");
+    let calls = [
+        json!({ "register_bridge": { "bridge": hex(bridge), "consumer": owner.address } }),
+        json!({ "register_scope": {
+            "bridge": hex(bridge), "direction": 2, "corridor": hex(B256::ZERO), "asset": hex(B256::ZERO),
+        } }),
+        json!({ "grant_tripper": { "account": tripper.address, "budget_seconds": 36_000 } }),
+        json!({ "seal": {} }),
+    ];
+    for call in calls {
+        let (sender, contract) = (owner.address.clone(), contract.clone());
+        let call =
+            MsgExecuteContract { sender, contract, msg: call.to_string().into_bytes(), funds: Vec::new() };
+        done(&node, &owner, any(&call, MsgExecuteContract::type_url())).await;
+    }
+    let commit = node.ask("commit", json!({ "height": "2" })).await.unwrap();
+    let hash = commit["signed_header"]["commit"]["block_id"]["hash"].as_str().unwrap().to_owned();
+    let endpoint = |name| json!({ "operator": name, "http": node.http(), "ws": node.ws() });
+    let config: CosmosConfig = serde_json::from_value(json!({
+        "chain": format!("cosmos:{CHAIN}"), "prefix": "wasm", "quorum": 2,
+        "endpoints": ["alpha", "beta", "gamma"].map(endpoint),
+        "trust": { "height": 2, "hash": hash },
+        "fees": { "denom": "stake" },
+        "targets": [{ "id": "gate", "address": contract, "kind": "guard" }],
+    }))
+    .unwrap();
+    let chain = Cosmos::new(config).unwrap();
+    let key = |account: &Account| Arc::new(LocalSigner::from_secret(&account.key).unwrap());
+    let container = chain.container(key(&tripper)).unwrap().carried_by(key(&carrier));
+    Scene { node, chain, container, gate: any_account(&contract).unwrap(), scope: scope_of(bridge) }
+}
+
+impl Scene {
+    fn action(&self, id: u8, until: u64) -> Action {
+        Action {
+            id: ActionId(B256::repeat_byte(id)),
+            chain: format!("cosmos:{CHAIN}").parse().unwrap(),
+            target: self.gate,
+            scope: self.scope,
+            level: Level::Closed,
+            until,
+            until_height: 0,
+            incident: IncidentId(B256::repeat_byte(3)),
+            generation: 0,
+            class: ActionClass::Halt,
+            value_at_risk_micro_usd: 0,
+            reasons: Vec::new(),
+        }
+    }
+
+    async fn landed(&self, attempt: &Attempt) -> Landing {
+        for _ in 0..1_000 {
+            match self.container.landing(attempt).await {
+                Ok(Landing::Pending) | Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+                Ok(landing) => return landing,
+            }
+        }
+        Landing::Pending
+    }
+
+    /// What the verifier says of an effect, once its evidence can be had: the block after it must be made first.
+    async fn verdict(&self, claim: &Claim) -> Verdict {
+        let mut last = None;
+        for _ in 0..500 {
+            if let Ok(evidence) = self.chain.prover().evidence(claim).await {
+                let checkpoint = self.chain.root().checkpoint().unwrap();
+                let now = checkpoint.time_secs + 3_600;
+                let pinned = BTreeMap::from([(system_name(), checkpoint.to_bytes())]);
+                let trust = Trust { operators: Vec::new(), quorum: 1, now, pinned };
+                let verdict = LightSystem::default().verify(claim, &evidence, &trust);
+                if !matches!(verdict, Verdict::Undecided(_)) {
+                    return verdict;
+                }
+                last = Some(verdict);
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("no verdict: {last:?}")
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_trip_lands_and_its_effect_is_proven_by_the_chains_own_signatures() {
+    if !available() {
+        return;
+    }
+    let scene = scene().await;
+    let open = scene.container.gate(scene.gate, scene.scope).await.unwrap();
+    assert!(open.registered && open.level == Level::Open, "{open:?}");
+    let action = scene.action(1, open.time + 600);
+    let rehearsed = scene.container.rehearse(&action).await.unwrap();
+    assert!(rehearsed.iter().all(|check| check.ok), "{rehearsed:?}");
+
+    let attempts = scene.container.sign(&action, RECORD, 0).await.unwrap();
+    assert_eq!(attempts.len(), 1);
+    let sent = scene.container.broadcast(&attempts[0]).await;
+    assert!(sent.replies.iter().all(|reply| reply.accepted), "one node behind three names has it: {sent:?}");
+    let Landing::Included(block) = scene.landed(&attempts[0]).await else { panic!("included") };
+    let claim = scene.container.effect(&action, block);
+    let Verdict::Proven(assurance) = scene.verdict(&claim).await else { panic!("proven") };
+    assert!(assurance.header.final_by_consensus, "{assurance:?}");
+    let before =
+        BlockRef { height: block.height - 1, hash: header_hash(&scene.node, block.height - 1).await };
+    let refuted = scene.verdict(&scene.container.effect(&action, before)).await;
+    assert!(matches!(refuted, Verdict::Refuted(..)), "it was not closed a block before: {refuted:?}");
+    let closed = scene.container.gate(scene.gate, scene.scope).await.unwrap();
+    assert!(closed.level == Level::Closed && closed.until == action.until, "{closed:?}");
+    assert_eq!(scene.container.landing(&attempts[0]).await.unwrap(), Landing::Included(block));
+}
+
+async fn header_hash(node: &Devnet, height: u64) -> B256 {
+    let commit = node.ask("commit", json!({ "height": height.to_string() })).await.unwrap();
+    commit["signed_header"]["commit"]["block_id"]["hash"].as_str().unwrap().parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_trips_stand_in_line_a_spent_sequence_is_told_and_the_carrier_brings_a_third() {
+    if !available() {
+        return;
+    }
+    let scene = scene().await;
+    let now = scene.container.gate(scene.gate, scene.scope).await.unwrap().time;
+    let (one, two) = (scene.action(1, now + 600), scene.action(2, now + 1_200));
+    let first = scene.container.sign(&one, RECORD, 0).await.unwrap().remove(0);
+    let second = scene.container.sign(&two, RECORD, 0).await.unwrap().remove(0);
+    assert_eq!(second.nonce, first.nonce + 1);
+    let (later, earlier) =
+        tokio::join!(scene.container.broadcast(&second), scene.container.broadcast(&first));
+    assert!(
+        later.replies.iter().chain(&earlier.replies).all(|reply| reply.accepted),
+        "{later:?} {earlier:?}"
+    );
+    for attempt in [&first, &second] {
+        assert!(matches!(scene.landed(attempt).await, Landing::Included(_)));
+    }
+    let gate = scene.container.gate(scene.gate, scene.scope).await.unwrap();
+    assert_eq!(gate.until, two.until, "the later of both");
+    let again = scene.container.broadcast(&first).await;
+    assert!(
+        again.replies.iter().all(|reply| reply.accepted),
+        "the node has these bytes in a block: {again:?}"
+    );
+
+    let three = scene.action(3, now + 1_800);
+    let carried = scene.container.carry(&three, RECORD, 0).await.unwrap().remove(0);
+    let sent = scene.container.broadcast(&carried).await;
+    assert!(sent.replies.iter().any(|reply| reply.accepted), "{sent:?}");
+    let landing = scene.landed(&carried).await;
+    assert!(matches!(landing, Landing::Included(_)), "{landing:?}");
+    assert_eq!(scene.container.gate(scene.gate, scene.scope).await.unwrap().until, three.until);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_trip_for_a_scope_that_nobody_registered_is_refused_before_and_after() {
+    if !available() {
+        return;
+    }
+    let scene = scene().await;
+    let now = scene.container.gate(scene.gate, scene.scope).await.unwrap().time;
+    let unknown = Action { scope: B256::repeat_byte(0x77), ..scene.action(1, now + 600) };
+    let rehearsed = scene.container.rehearse(&unknown).await.unwrap();
+    let simulation = rehearsed.iter().find(|check| check.check.as_str() == "simulation").unwrap();
+    assert!(!simulation.ok && simulation.detail.contains("ScopeUnregistered"), "{simulation:?}");
+    let attempt = scene.container.sign(&unknown, RECORD, 0).await.unwrap().remove(0);
+    scene.container.broadcast(&attempt).await;
+    let Landing::Reverted(_, why) = scene.landed(&attempt).await else { panic!("reverted") };
+    assert!(why.contains("ScopeUnregistered"), "{why}");
+    let (report, checks) = scene.chain.dial_gate(scene.gate, unknown.scope).await;
+    assert!(report.is_some_and(|report| !report.registered), "{checks:?}");
+    let stranger = account(2).unwrap();
+    let stranger = scene.chain.container(Arc::new(LocalSigner::from_secret(&stranger.key).unwrap())).unwrap();
+    let rehearsed = stranger.rehearse(&scene.action(4, now + 600)).await.unwrap();
+    let role = rehearsed.iter().find(|check| check.check.as_str() == "role").unwrap();
+    assert!(!role.ok && role.detail.contains("no tripper"), "{role:?}");
+}

@@ -1,0 +1,352 @@
+//! A chain without a chain: three operators whose nodes answer from one state that a test writes.
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing
+)]
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use cosmrs::proto::{
+    cosmos::{
+        auth::v1beta1::{BaseAccount, QueryAccountRequest, QueryAccountResponse},
+        bank::v1beta1::QueryBalanceResponse,
+        base::{abci::v1beta1::GasInfo, node::v1beta1::ConfigResponse, v1beta1::Coin},
+        tx::v1beta1::SimulateResponse,
+    },
+    cosmwasm::wasm::v1::{
+        QueryContractInfoResponse, QuerySmartContractStateRequest, QuerySmartContractStateResponse,
+    },
+};
+use portcullis_adapter::{Action, ActionClass, Level};
+use portcullis_cosmos::{Cosmos, CosmosConfig, CosmosContainer, config::shown, signer::LocalSigner};
+use portcullis_rpc::testing::{Fault, FaultProxy, Stub};
+use portcullis_verifier::{ActionId, B256, IncidentId, U256};
+use prost::{Message, Name};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use tendermint_proto::{
+    google::protobuf::{Any, Timestamp},
+    v0_38::{
+        types::{BlockId, Commit, Header, PartSetHeader, SignedHeader},
+        version::Consensus,
+    },
+};
+
+pub const NAME: &str = "script-1";
+pub const OPERATORS: [&str; 3] = ["alpha", "beta", "gamma"];
+pub const RECORD: B256 = B256::repeat_byte(6);
+pub const NOW: u64 = 1_700_000_000;
+
+/// Code of every question that a node cannot answer.
+pub const NOT_ANSWERED: i64 = -32_603;
+
+#[derive(Debug, Default)]
+pub struct State {
+    pub height: u64,
+    pub sequence: u64,
+    pub account: u64,
+    /// Answer to a transaction: space and number of its code.
+    pub sync: (String, u32),
+    /// Everything that reached a node: which one, and the bytes.
+    pub received: Vec<(usize, Vec<u8>)>,
+    /// Transactions in blocks, with their height and result code.
+    pub blocks: BTreeMap<u64, (Vec<u8>, u32)>,
+    /// Transactions that wait.
+    pub waiting: Vec<Vec<u8>>,
+    pub least_price: String,
+    pub balance: u128,
+    pub gas: u64,
+    pub word: U256,
+    pub tripper: Value,
+    pub targets: Value,
+    /// Name by which nodes know the chain.
+    pub network: String,
+    /// Oldest block that nodes keep.
+    pub earliest: u64,
+    /// Whether there are contracts.
+    pub instantiated: bool,
+    /// Level of the permission that every account holds in the circuit breaker; none where it holds none.
+    pub circuit: Option<u8>,
+    /// Messages that are tripped.
+    pub tripped: Vec<String>,
+    /// Why no transaction is simulated well; none where each is.
+    pub simulation: Option<(String, u32)>,
+    /// Questions by path.
+    pub asked: BTreeMap<String, usize>,
+}
+
+pub struct Script {
+    pub state: Arc<Mutex<State>>,
+    pub proxies: Vec<FaultProxy>,
+    _stubs: Vec<Stub>,
+    pub chain: Cosmos,
+    pub container: CosmosContainer,
+}
+
+fn sha(bytes: &[u8]) -> Vec<u8> {
+    Sha256::digest(bytes).to_vec()
+}
+
+/// Root of a list of one transaction: its leaf.
+fn data_hash(transaction: Option<&Vec<u8>>) -> Vec<u8> {
+    match transaction {
+        None => sha(b""),
+        Some(bytes) => sha(&[&[0], sha(bytes).as_slice()].concat()),
+    }
+}
+
+fn header(state: &State, height: u64) -> Header {
+    let id =
+        BlockId { hash: vec![1; 32], part_set_header: Some(PartSetHeader { total: 1, hash: vec![2; 32] }) };
+    Header {
+        version: Some(Consensus { block: 11, app: 0 }),
+        chain_id: NAME.to_owned(),
+        height: i64::try_from(height).unwrap(),
+        time: Some(Timestamp { seconds: i64::try_from(NOW + height).unwrap(), nanos: 0 }),
+        last_block_id: Some(id),
+        last_commit_hash: vec![3; 32],
+        data_hash: data_hash(state.blocks.get(&height).map(|(bytes, _)| bytes)),
+        validators_hash: vec![4; 32],
+        next_validators_hash: vec![4; 32],
+        consensus_hash: vec![5; 32],
+        app_hash: vec![6; 32],
+        last_results_hash: vec![7; 32],
+        evidence_hash: sha(b""),
+        proposer_address: vec![8; 20],
+    }
+}
+
+fn commit(state: &State, height: u64) -> Value {
+    let signed = SignedHeader {
+        header: Some(header(state, height)),
+        commit: Some(Commit {
+            height: i64::try_from(height).unwrap(),
+            round: 0,
+            block_id: header(state, height).last_block_id,
+            signatures: Vec::new(),
+        }),
+    };
+    json!({ "signed_header": signed, "canonical": true })
+}
+
+fn found(value: &impl Message) -> Value {
+    json!({ "response": { "code": 0, "value": STANDARD.encode(value.encode_to_vec()), "height": "1" } })
+}
+
+/// The account that a question is about.
+fn asked_account(params: &Value) -> String {
+    let data = alloy_primitives::hex::decode(params["data"].as_str().unwrap()).unwrap();
+    QueryAccountRequest::decode(data.as_slice()).unwrap().address
+}
+
+fn abci(state: &mut State, params: &Value) -> Value {
+    let path = params["path"].as_str().unwrap().to_owned();
+    *state.asked.entry(path.clone()).or_default() += 1;
+    match path.as_str() {
+        "/cosmos.auth.v1beta1.Query/Account" => {
+            let account = BaseAccount {
+                address: asked_account(params),
+                pub_key: None,
+                account_number: state.account,
+                sequence: state.sequence,
+            };
+            let account = Any { type_url: BaseAccount::type_url(), value: account.encode_to_vec() };
+            found(&QueryAccountResponse { account: Some(account) })
+        }
+        "/cosmos.bank.v1beta1.Query/Balance" => {
+            let coin = Coin { denom: "stake".to_owned(), amount: state.balance.to_string() };
+            found(&QueryBalanceResponse { balance: Some(coin) })
+        }
+        "/cosmos.base.node.v1beta1.Service/Config" => found(&ConfigResponse {
+            minimum_gas_price: state.least_price.clone(),
+            ..ConfigResponse::default()
+        }),
+        "/cosmwasm.wasm.v1.Query/ContractInfo" if state.instantiated => {
+            found(&QueryContractInfoResponse::default())
+        }
+        // A permission of a level: one message of one number.
+        "/cosmos.circuit.v1.Query/Account" if state.circuit.is_some() => {
+            let level = state.circuit.unwrap();
+            json!({ "response": { "code": 0, "value": STANDARD.encode([10, 2, 8, level]), "height": "1" } })
+        }
+        "/cosmos.circuit.v1.Query/DisabledList" => {
+            let names = state.tripped.iter();
+            let bytes =
+                names.flat_map(|name| [&[10, u8::try_from(name.len()).unwrap()], name.as_bytes()].concat());
+            let bytes: Vec<u8> = bytes.collect();
+            json!({ "response": { "code": 0, "value": STANDARD.encode(bytes), "height": "1" } })
+        }
+        "/cosmos.tx.v1beta1.Service/Simulate" if state.simulation.is_some() => {
+            let (codespace, code) = state.simulation.clone().unwrap();
+            json!({ "response": { "code": code, "codespace": codespace, "log": "not allowed" } })
+        }
+        "/cosmos.tx.v1beta1.Service/Simulate" => {
+            let gas_info = Some(GasInfo { gas_wanted: 0, gas_used: state.gas });
+            found(&SimulateResponse { gas_info, result: None })
+        }
+        "/cosmwasm.wasm.v1.Query/SmartContractState" => {
+            let data = alloy_primitives::hex::decode(params["data"].as_str().unwrap()).unwrap();
+            let question = QuerySmartContractStateRequest::decode(data.as_slice()).unwrap().query_data;
+            let about_targets = String::from_utf8(question).unwrap().contains("targets_of");
+            let answer = if about_targets { &state.targets } else { &state.tripper };
+            found(&QuerySmartContractStateResponse { data: answer.to_string().into_bytes() })
+        }
+        "/store/wasm/key" => {
+            let word = if state.word.is_zero() { Vec::new() } else { state.word.to_be_bytes_vec() };
+            json!({ "response": { "code": 0, "value": STANDARD.encode(word), "height": params["height"] } })
+        }
+        other => {
+            json!({ "response": { "code": 6, "codespace": "sdk", "log": format!("no such path {other}") } })
+        }
+    }
+}
+
+fn answer(state: &mut State, at: usize, method: &str, params: &Value) -> Value {
+    match method {
+        "status" => json!({
+            "node_info": { "network": state.network, "other": { "tx_index": "on" } },
+            "sync_info": {
+                "latest_block_height": state.height.to_string(), "latest_block_hash": "",
+                "earliest_block_height": state.earliest.to_string(),
+            },
+        }),
+        "commit" => commit(state, params["height"].as_str().unwrap().parse().unwrap()),
+        "abci_query" => abci(state, params),
+        "broadcast_tx_sync" => {
+            state.received.push((at, STANDARD.decode(params["tx"].as_str().unwrap()).unwrap()));
+            json!({ "code": state.sync.1, "codespace": state.sync.0, "log": "as the script says", "hash": "" })
+        }
+        "unconfirmed_txs" => {
+            let waiting: Vec<String> = state.waiting.iter().map(|bytes| STANDARD.encode(bytes)).collect();
+            json!({ "n_txs": "0", "txs": waiting })
+        }
+        "tx" => {
+            let wanted = STANDARD.decode(params["hash"].as_str().unwrap()).unwrap();
+            let (height, (bytes, code)) = state
+                .blocks
+                .iter()
+                .find(|(_, (bytes, _))| sha(bytes) == wanted)
+                .expect("a fault says it is not there");
+            json!({
+                "hash": "", "height": height.to_string(), "index": 0, "tx": STANDARD.encode(bytes),
+                "tx_result": { "code": code, "codespace": if *code == 0 { "" } else { "wasm" }, "log": "its log" },
+                "proof": { "root_hash": "", "data": "", "proof": {
+                    "total": "1", "index": "0", "leaf_hash": "", "aunts": [],
+                }},
+            })
+        }
+        other => json!({ "unexpected": other }),
+    }
+}
+
+pub fn key() -> LocalSigner {
+    LocalSigner::from_secret(&[7; 32]).unwrap()
+}
+
+pub fn carrier() -> LocalSigner {
+    LocalSigner::from_secret(&[8; 32]).unwrap()
+}
+
+pub const GATE: B256 = B256::repeat_byte(0x61);
+pub const SCOPE: B256 = B256::repeat_byte(0x5c);
+
+pub async fn script() -> Script {
+    of_kind("guard").await
+}
+
+/// The same with a target of another kind.
+pub async fn of_kind(kind: &str) -> Script {
+    let state = State {
+        height: 20,
+        sequence: 5,
+        account: 9,
+        network: NAME.to_owned(),
+        earliest: 1,
+        instantiated: true,
+        least_price: "0.01stake".to_owned(),
+        balance: 1_000_000,
+        gas: 120_000,
+        targets: json!([{ "target": { "switch": { "circuit": { "type_url": "/a.B" } }, "from_level": 2 } }]),
+        tripper: json!({ "active": true, "budget_seconds": 3_600, "left_seconds": 1_800 }),
+        ..State::default()
+    };
+    let state = Arc::new(Mutex::new(state));
+    let (mut stubs, mut proxies) = (Vec::new(), Vec::new());
+    for at in 0..OPERATORS.len() {
+        let shared = Arc::clone(&state);
+        let reply =
+            move |method: &str, params: &Value| answer(&mut shared.lock().unwrap(), at, method, params);
+        let stub = Stub::start(Arc::new(reply)).await.unwrap();
+        let proxy = FaultProxy::start(stub.http_url(), stub.ws_url()).await.unwrap();
+        proxy.set("tx", not_answered("tx not found"));
+        stubs.push(stub);
+        proxies.push(proxy);
+    }
+    let endpoints: Vec<String> = OPERATORS
+        .iter()
+        .zip(&proxies)
+        .map(|(name, proxy)| format!("{{ operator = \"{name}\", http = \"{}\" }}", proxy.http_url()))
+        .collect();
+    let config = format!(
+        "chain = \"cosmos:{NAME}\"\nprefix = \"wasm\"\nquorum = 2\nendpoints = [{}]\n\
+         trust = {{ height = 1, hash = \"{}\" }}\nfees = {{ denom = \"stake\" }}\n\
+         targets = [{{ id = \"gate\", address = \"{}\", kind = \"{kind}\" }}]\n",
+        endpoints.join(", "),
+        B256::repeat_byte(1),
+        shown("wasm", GATE).unwrap(),
+    );
+    let config: CosmosConfig = toml::from_str(&config).unwrap();
+    let chain = Cosmos::new(config).unwrap();
+    let container = chain.container(Arc::new(key())).unwrap();
+    Script { state, proxies, _stubs: stubs, chain, container }
+}
+
+pub fn not_answered(message: &str) -> Fault {
+    Fault::Error { code: NOT_ANSWERED, message: message.to_owned() }
+}
+
+impl Script {
+    pub fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    pub fn asked(&self, path: &str) -> usize {
+        self.lock().asked.get(path).copied().unwrap_or_default()
+    }
+
+    /// A block with a transaction; from now on nodes find it.
+    pub fn include(&self, bytes: &[u8], code: u32) -> u64 {
+        let mut state = self.lock();
+        state.height += 1;
+        let height = state.height;
+        state.blocks.insert(height, (bytes.to_vec(), code));
+        state.sequence += 1;
+        drop(state);
+        self.proxies.iter().for_each(FaultProxy::heal);
+        height
+    }
+}
+
+pub fn action(id: u8) -> Action {
+    Action {
+        id: ActionId(B256::repeat_byte(id)),
+        chain: format!("cosmos:{NAME}").parse().unwrap(),
+        target: GATE,
+        scope: SCOPE,
+        level: Level::Closed,
+        until: NOW + 600,
+        until_height: 0,
+        incident: IncidentId(B256::repeat_byte(3)),
+        generation: 0,
+        class: ActionClass::Halt,
+        value_at_risk_micro_usd: 0,
+        reasons: Vec::new(),
+    }
+}
