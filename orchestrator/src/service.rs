@@ -49,6 +49,16 @@ pub struct GroupWiring {
     pub engine_config: EngineConfig,
 }
 
+/// What proof systems start from on a chain, as it stands now: by the system's name, in its own encoding. It comes from
+/// the configuration and from headers that were verified since, never from evidence.
+pub type Pinned = Arc<dyn Fn() -> BTreeMap<Slug, Vec<u8>> + Send + Sync>;
+
+/// Nothing: for chains whose headers are attested by operators alone.
+#[must_use]
+pub fn nothing_pinned() -> Pinned {
+    Arc::new(BTreeMap::new)
+}
+
 /// The roles that a family plays for one chain.
 #[derive(Clone)]
 pub struct ChainWiring {
@@ -62,6 +72,8 @@ pub struct ChainWiring {
     pub operators: Vec<OperatorId>,
     /// How many of them must agree on a header.
     pub quorum: u16,
+    /// What proofs start from.
+    pub pinned: Pinned,
 }
 
 /// What the service is told besides the configuration.

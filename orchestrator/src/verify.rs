@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use portcullis_core::Body;
-use portcullis_verifier::{Claim, Evidence, IncidentId, Registry, Trust, Undecided, Verdict};
+use portcullis_verifier::{Claim, Evidence, IncidentId, Registry, Slug, Trust, Undecided, Verdict};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -113,6 +113,7 @@ impl Judge {
         let Some(chain) = self.chains.get(&claim.chain()) else {
             return no_evidence(format!("{} is not configured", claim.chain()));
         };
+        let before = (chain.pinned)();
         let evidence = match tokio::time::timeout(budget::EVIDENCE_TIME, chain.prove.evidence(claim)).await {
             Ok(Ok(evidence)) => evidence,
             Ok(Err(error)) => return no_evidence(describe(&error)),
@@ -123,16 +124,41 @@ impl Judge {
         // Ages are counted in the chain's own time. Before its first block nothing has an age.
         let now = self.heads.get(claim.chain()).map_or(0, |head| head.time);
         let operators = chain.operators.clone();
+        // What proofs start from may have moved on while evidence was gathered: it fits one of the two.
+        let after = (chain.pinned)();
+        let roots = if before == after { vec![after] } else { vec![before, after] };
         let trust = Trust { operators, quorum: chain.quorum, now, pinned: BTreeMap::new() };
         let (registry, claim) = (Arc::clone(&self.registry), claim.clone());
         // Hashing a full block takes milliseconds: not on the threads that wait for sockets.
-        let judged =
-            tokio::task::spawn_blocking(move || (registry.verify(&claim, &evidence, &trust), evidence));
+        let judged = tokio::task::spawn_blocking(move || {
+            (judge_under(&registry, &claim, &evidence, &trust, roots), evidence)
+        });
         match judged.await {
             Ok((verdict, evidence)) => (verdict, Some(evidence)),
             Err(error) => no_evidence(format!("the verifier ended: {error}")),
         }
     }
+}
+
+/// Judges under each of what proofs may have started from, until one of them decides.
+///
+/// SECURITY: both came from the same light client, one after the other; a claim is proven under what was trusted when it
+/// was asked for or when it was answered, and under nothing else.
+fn judge_under(
+    registry: &Registry,
+    claim: &Claim,
+    evidence: &Evidence,
+    trust: &Trust,
+    roots: Vec<BTreeMap<Slug, Vec<u8>>>,
+) -> Verdict {
+    let mut verdict = Verdict::Undecided(Undecided::NoEvidence { detail: "nothing is pinned".to_owned() });
+    for pinned in roots {
+        verdict = registry.verify(claim, evidence, &Trust { pinned, ..trust.clone() });
+        if !matches!(verdict, Verdict::Undecided(_)) {
+            break;
+        }
+    }
+    verdict
 }
 
 /// A claim in a few words.

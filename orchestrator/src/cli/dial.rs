@@ -64,6 +64,11 @@ pub(super) fn explain(check: &str) -> (&'static str, Severity) {
         "nonce" => ("PC-0312", Severity::Error),
         "simulation" => ("PC-0313", Severity::Error),
         "carrier" => ("PC-0607", Severity::Warning),
+        "fee" => ("PC-0933", Severity::Error),
+        "circuit" => ("PC-0938", Severity::Error),
+        "pruned" => ("PC-0939", Severity::Error),
+        "nested" => ("PC-0940", Severity::Warning),
+        "root" => ("PC-0944", Severity::Error),
         // `endpoint`, and whatever a family may add: it does not answer.
         _ => ("PC-0301", Severity::Error),
     }

@@ -3,13 +3,15 @@
 //! With the wiring, this is the only file of the service that names families.
 
 use alloy_primitives::Address;
-use portcullis_verifier::B256;
+use portcullis_verifier::{B256, keccak256};
 
 /// A family of chains: one folder under `adapters/`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Family {
     /// Chains with an Ethereum virtual machine.
     Evm,
+    /// Chains of the Cosmos SDK with CosmWasm contracts.
+    Cosmos,
 }
 
 /// Why a text is not an account of a family.
@@ -35,13 +37,14 @@ pub enum AccountError {
 
 impl Family {
     /// Words by which the configuration names families.
-    pub const WORDS: [(&'static str, Self); 1] = [("evm", Self::Evm)];
+    pub const WORDS: [(&'static str, Self); 2] = [("evm", Self::Evm), ("cosmos", Self::Cosmos)];
 
     /// The family whose chains have this CAIP-2 namespace.
     #[must_use]
     pub fn of_namespace(namespace: &str) -> Option<Self> {
         match namespace {
             "eip155" => Some(Self::Evm),
+            "cosmos" => Some(Self::Cosmos),
             _ => None,
         }
     }
@@ -51,6 +54,7 @@ impl Family {
     pub fn namespace(self) -> &'static str {
         match self {
             Self::Evm => "eip155",
+            Self::Cosmos => "cosmos",
         }
     }
 
@@ -62,6 +66,17 @@ impl Family {
                 .parse::<u64>()
                 .is_err()
                 .then(|| format!("\"{reference}\" is not a chain number, such as 1 in eip155:1")),
+            // Any name that CAIP-2 takes.
+            Self::Cosmos => None,
+        }
+    }
+
+    /// An id as people of the family write it, for messages.
+    #[must_use]
+    pub fn example_id(self) -> &'static str {
+        match self {
+            Self::Evm => "eip155:1",
+            Self::Cosmos => "cosmos:cosmoshub-4",
         }
     }
 
@@ -72,14 +87,29 @@ impl Family {
     pub fn parse_account(self, text: &str) -> Result<B256, AccountError> {
         match self {
             Self::Evm => parse_hex_address(text),
+            Self::Cosmos => parse_bech32(text),
         }
     }
 
-    /// An account as the family's people write it.
-    #[must_use]
-    pub fn show_account(self, account: &B256) -> String {
-        match self {
-            Self::Evm => Address::from_word(*account).to_checksum(None),
+    /// Reads the name of a token as observations carry it: a contract's address, or the keccak256 of a name where tokens
+    /// have names.
+    ///
+    /// # Errors
+    /// As [`Family::parse_account`].
+    pub fn parse_token(self, text: &str) -> Result<B256, AccountError> {
+        match (self, text.strip_prefix("0x")) {
+            (Self::Evm, _) => parse_hex_address(text),
+            (Self::Cosmos, Some(digits)) if digits.len() == 64 => {
+                text.parse().map_err(|_not_hex| AccountError::Malformed {
+                    text: text.chars().take(80).collect(),
+                    rule: "write 0x and 64 hexadecimal digits, or the token's name on the chain",
+                })
+            }
+            (Self::Cosmos, _) if text.is_empty() || text.len() > 128 => Err(AccountError::Malformed {
+                text: text.chars().take(80).collect(),
+                rule: "write the token's name on the chain, such as uatom, or 0x and 64 hexadecimal digits",
+            }),
+            (Self::Cosmos, _) => Ok(keccak256(text)),
         }
     }
 }
@@ -103,6 +133,18 @@ fn parse_hex_address(text: &str) -> Result<B256, AccountError> {
     Ok(address.into_word())
 }
 
+/// A contract's or account's address, whatever chain's prefix it has: the chain's own is compared by its adapter. What
+/// works for a bridge inside the chain itself is written `module:` and a name.
+fn parse_bech32(text: &str) -> Result<B256, AccountError> {
+    if let Some(module) = text.strip_prefix("module:") {
+        return Ok(keccak256(module));
+    }
+    portcullis_cosmos::config::any_account(text).ok_or_else(|| AccountError::Malformed {
+        text: text.chars().take(80).collect(),
+        rule: "write the address as the chain does, such as wasm1… (its checksum is verified)",
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,7 +154,7 @@ mod tests {
         let good = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed";
         let word = Family::Evm.parse_account(good).unwrap();
         assert_eq!(Family::Evm.parse_account(&good.to_lowercase()).unwrap(), word);
-        assert_eq!(Family::Evm.show_account(&word), good);
+        assert_eq!(Address::from_word(word).to_checksum(None), good);
         let typo = good.replace("aAeb", "aaeb");
         assert_eq!(
             Family::Evm.parse_account(&typo),
@@ -126,6 +168,24 @@ mod tests {
             ["", "0x", "5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed", "0x12", &format!("0x{}", "g".repeat(40))]
         {
             assert!(matches!(Family::Evm.parse_account(bad), Err(AccountError::Malformed { .. })), "{bad}");
+        }
+    }
+
+    #[test]
+    fn bech32_is_verified_and_padded_and_tokens_may_have_names() {
+        let gate = "wasm14hj2tavq8fpesdwxxcu44rty3hh90vhujrvcmstl4zr3txmfvw9s0phg4d";
+        let word = Family::Cosmos.parse_account(gate).unwrap();
+        assert_ne!(word, B256::ZERO);
+        let person = Family::Cosmos.parse_account("cosmos1pgzph9rze2j2xxavx4n7pdhxlkgsq7raqh8hre").unwrap();
+        assert_eq!(person.as_slice().get(..12), Some([0; 12].as_slice()), "left padded");
+        let typo = gate.replace("wasm14", "wasm15");
+        assert!(matches!(Family::Cosmos.parse_account(&typo), Err(AccountError::Malformed { .. })));
+        assert_eq!(Family::Cosmos.parse_account("module:bank"), Ok(keccak256("bank")));
+        assert_eq!(Family::Cosmos.parse_token("uatom"), Ok(keccak256("uatom")));
+        let digits = format!("0x{}", "ab".repeat(32));
+        assert_eq!(Family::Cosmos.parse_token(&digits), Ok(B256::repeat_byte(0xab)));
+        for bad in [String::new(), "x".repeat(129), format!("0x{}", "g".repeat(64))] {
+            assert!(Family::Cosmos.parse_token(&bad).is_err(), "{bad}");
         }
     }
 }

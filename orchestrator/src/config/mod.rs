@@ -8,12 +8,14 @@
 mod cross;
 mod engine;
 pub mod family;
+mod light;
 pub mod loosen;
 pub mod model;
 mod operate;
 pub mod problem;
 mod read_bridge;
 mod read_chain;
+mod read_light;
 mod read_notify;
 mod read_service;
 mod read_signers;

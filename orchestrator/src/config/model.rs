@@ -9,6 +9,7 @@ use portcullis_verifier::{
 use secrecy::SecretString;
 use url::Url;
 
+pub use super::light::{ChannelConfig, LightConfig, RootConfig};
 use super::{family::Family, reader::Placed};
 use crate::notify::NotifyConfig;
 
@@ -83,6 +84,8 @@ pub struct ChainConfig {
     pub fees: FeeConfig,
     /// Whose key signs it.
     pub signer: Option<SignerConfig>,
+    /// What only chains have whose headers are verified by their own validators' signatures.
+    pub light: Option<LightConfig>,
 }
 
 /// One operator's endpoint.
@@ -147,8 +150,8 @@ pub struct PrivateEndpoint {
     pub http: EndpointUrl,
 }
 
-/// What containment may cost, in the chain's base unit per unit of gas. An offer is not a price: what a block
-/// does not ask for is not paid.
+/// What containment may cost, in the chain's smallest unit of price per unit of gas: wei, or a billionth of the base unit
+/// of the token that fees are paid in. Where an offer is not a price, what a block does not ask for is not paid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FeeConfig {
     /// Offer of the first try.
@@ -235,6 +238,8 @@ pub struct SideConfig {
     pub contracts: Vec<ContractConfig>,
     /// What can be closed.
     pub guard: Option<GuardConfig>,
+    /// Channels of tokens that work for the bridge, on chains that have such.
+    pub channels: Vec<ChannelConfig>,
 }
 
 /// A watched contract.
@@ -242,6 +247,8 @@ pub struct SideConfig {
 pub struct ContractConfig {
     /// Left padded.
     pub address: Placed<B256>,
+    /// As the file writes it.
+    pub written: String,
     /// What its events mean.
     pub events: Vec<EventConfig>,
     /// Signatures of events that are known to mean nothing. Any other unmapped event is kept and shown.
@@ -266,6 +273,8 @@ pub struct EventConfig {
     pub signature: Placed<String>,
     /// Part of the meaning → where it stands.
     pub fields: BTreeMap<String, Placed<FieldSource>>,
+    /// Whether the contract also keeps the event in its state, from where it can be proven.
+    pub recorded: bool,
 }
 
 /// Where a part of an event's meaning stands.
@@ -284,6 +293,8 @@ pub struct GuardConfig {
     pub id: Placed<Slug>,
     /// Left padded.
     pub address: Placed<B256>,
+    /// As the file writes it.
+    pub written: String,
     /// Whether it is asked by the bridge (guard), or holds the pausing power over it (gate).
     pub kind: GuardKind,
     /// What closes the whole outflow of the bridge there.

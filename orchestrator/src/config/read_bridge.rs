@@ -11,6 +11,7 @@ use super::{
         FormConfig, GuardConfig, GuardKind, SideConfig,
     },
     problem::Code,
+    read_light,
     reader::{Placed, Section, Sink, integer_u64, report_unknown, type_name},
     scope,
 };
@@ -99,6 +100,9 @@ fn read_side(section: Section<'_>, bridge: Option<Slug>, context: &Context<'_>) 
     let contracts = section.tables("contracts", "a watched contract");
     let watches_nothing = contracts.is_empty();
     let contracts = contracts.into_iter().filter_map(|contract| read_contract(contract, family)).collect();
+    let channels =
+        if family == Some(Family::Cosmos) { read_light::read_channels(&section) } else { Vec::new() };
+    let watches_nothing = watches_nothing && channels.is_empty();
     let guard = section.table("guard").and_then(|guard| read_guard(guard, bridge, chain.as_ref(), family));
     if watches_nothing {
         section.sink().error(
@@ -117,13 +121,14 @@ fn read_side(section: Section<'_>, bridge: Option<Slug>, context: &Context<'_>) 
         );
     }
     section.finish();
-    Some(SideConfig { chain: chain?, domain: domain?, contracts, guard })
+    Some(SideConfig { chain: chain?, domain: domain?, contracts, guard, channels })
 }
 
 fn read_contract(section: Section<'_>, family: Option<Family>) -> Option<ContractConfig> {
-    let address = section.required_text("address", "\"0x…\"");
-    let address = address.and_then(|text| read_account(section.sink(), family, text));
-    let events: Vec<_> = section.tables("events", "an event").into_iter().filter_map(read_event).collect();
+    let written = section.required_text("address", "\"0x…\"");
+    let address = written.clone().and_then(|text| read_account(section.sink(), family, text));
+    let events = section.tables("events", "an event");
+    let events: Vec<_> = events.into_iter().filter_map(|event| read_event(event, family)).collect();
     if !section.has("events") {
         section.sink().error(
             Code::MissingKey,
@@ -134,10 +139,10 @@ fn read_contract(section: Section<'_>, family: Option<Family>) -> Option<Contrac
     }
     let ignored = section.texts("ignored");
     section.finish();
-    Some(ContractConfig { address: address?, events, ignored })
+    Some(ContractConfig { address: address?, written: written?.value, events, ignored })
 }
 
-fn read_event(section: Section<'_>) -> Option<EventConfig> {
+fn read_event(section: Section<'_>, family: Option<Family>) -> Option<EventConfig> {
     let kind = section.choice("kind", &KINDS);
     if kind.is_none() && !section.has("kind") {
         section.required_text("kind", "\"release\"");
@@ -153,8 +158,9 @@ fn read_event(section: Section<'_>) -> Option<EventConfig> {
             }
         }
     }
+    let recorded = family == Some(Family::Cosmos) && section.flag("recorded", false);
     section.finish();
-    Some(EventConfig { kind: kind?.value, signature: signature?, fields })
+    Some(EventConfig { kind: kind?.value, signature: signature?, fields, recorded })
 }
 
 /// The name of a parameter, or a constant: a number, or a text that begins with 0x.
@@ -173,8 +179,8 @@ fn read_guard(
 ) -> Option<GuardConfig> {
     let sink = section.sink();
     let id = section.parsed::<Slug>("id").or_else(|| default_guard_id(&section, bridge?, chain?));
-    let address = section.required_text("address", "\"0x…\"");
-    let address = address.and_then(|text| read_account(section.sink(), family, text));
+    let written = section.required_text("address", "\"0x…\"");
+    let address = written.clone().and_then(|text| read_account(section.sink(), family, text));
     let kind = section.choice("kind", &[("guard", GuardKind::Guard), ("gate", GuardKind::Gate)]);
     let mode = section.choice("mode", &MODES);
     let mode = mode.unwrap_or_else(|| Placed { value: Mode::default(), at: section.at().clone() });
@@ -210,6 +216,7 @@ fn read_guard(
     Some(GuardConfig {
         id: id?,
         address: address?,
+        written: written?.value,
         kind: kind.map_or(GuardKind::Guard, |placed| placed.value),
         scope,
         mode,
@@ -291,7 +298,7 @@ fn read_form(section: Section<'_>, sides: &[SideConfig], context: &Context<'_>) 
         .map(|side| side.chain.value);
     let token = section.required_text("token", "\"0x…\"").and_then(|text| {
         match chain.and_then(|chain| context.family(&chain)) {
-            Some(family) => read_account(section.sink(), Some(family), text),
+            Some(family) => placed_account(section.sink(), family.parse_token(&text.value), text.at),
             None => word_text(section.sink(), "token", &text),
         }
     });
@@ -309,21 +316,24 @@ fn read_form(section: Section<'_>, sides: &[SideConfig], context: &Context<'_>) 
 /// An address, checked as its chain's family writes it. Without a family (the chain is unknown, which is reported
 /// elsewhere) nothing can be said.
 fn read_account(sink: &Sink<'_>, family: Option<Family>, text: Placed<String>) -> Option<Placed<B256>> {
-    match family?.parse_account(&text.value) {
-        Ok(value) => Some(Placed { value, at: text.at }),
+    placed_account(sink, family?.parse_account(&text.value), text.at)
+}
+
+fn placed_account(
+    sink: &Sink<'_>,
+    read: Result<B256, AccountError>,
+    at: std::ops::Range<usize>,
+) -> Option<Placed<B256>> {
+    match read {
+        Ok(value) => Some(Placed { value, at }),
         Err(error @ AccountError::Malformed { .. }) => {
-            sink.error(
-                Code::BadAddress,
-                &text.at,
-                error.to_string(),
-                "copy the address from a block explorer",
-            );
+            sink.error(Code::BadAddress, &at, error.to_string(), "copy the address from a block explorer");
             None
         }
         Err(AccountError::Checksum { text: given, expected }) => {
             sink.error(
                 Code::WrongChecksum,
-                &text.at,
+                &at,
                 format!("the capitals of {given} do not fit its digits: one of them may be mistyped"),
                 format!("compare with the source; if the digits are right, write {expected}"),
             );
@@ -333,7 +343,7 @@ fn read_account(sink: &Sink<'_>, family: Option<Family>, text: Placed<String>) -
 }
 
 /// Up to 32 bytes: a number, a decimal text, or a text that begins with 0x.
-fn read_word(sink: &Sink<'_>, key: &str, value: &Spanned<DeValue<'_>>) -> Option<Placed<B256>> {
+pub(super) fn read_word(sink: &Sink<'_>, key: &str, value: &Spanned<DeValue<'_>>) -> Option<Placed<B256>> {
     let at = value.span();
     match value.get_ref() {
         DeValue::Integer(integer) => match integer_u64(integer) {

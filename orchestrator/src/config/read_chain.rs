@@ -10,6 +10,7 @@ use super::{
     family::Family,
     model::{ChainConfig, EndpointConfig, EndpointUrl, FeeConfig, Finality, PrivateEndpoint, Submission},
     problem::Code,
+    read_light,
     read_signers::read_first_line,
     reader::{Placed, Section, Sink, type_name},
 };
@@ -35,11 +36,22 @@ fn read_chain(section: Section<'_>, base: &Path) -> Option<ChainConfig> {
     let endpoints = read_endpoints(&section, base);
     let quorum = read_quorum(&section, endpoints.len());
     let start_height = section.required_number("start_height", 0..=u64::MAX, "15259101");
-    let numbers = Numbers::read(&section);
-    let finality = read_finality(&section);
+    // Keys of one family are unknown keys of a chain of another.
+    let is_light = family == Some(Family::Cosmos);
+    let numbers = Numbers::read(&section, is_light);
+    let finality = if is_light { Finality::Tags } else { read_finality(&section) };
     let submission = read_submission(&section, base);
-    let fees = read_fees(&section);
+    let (fees, light) = if is_light {
+        let (fees, denom) = read_light::read_fees(&section);
+        (fees, Some(read_light::read(&section, denom)))
+    } else {
+        (read_fees(&section), None)
+    };
     section.finish();
+    let light = match light {
+        Some(light) => Some(light?),
+        None => None,
+    };
     Some(ChainConfig {
         id: id?,
         family: family?,
@@ -59,6 +71,7 @@ fn read_chain(section: Section<'_>, base: &Path) -> Option<ChainConfig> {
         submission,
         fees,
         signer: None,
+        light,
     })
 }
 
@@ -75,17 +88,21 @@ struct Numbers {
 }
 
 impl Numbers {
-    fn read(section: &Section<'_>) -> Self {
+    fn read(section: &Section<'_>, is_light: bool) -> Self {
         Self {
-            // The bound is also the length of every cursor, which commits with each block.
-            reorg_bound_blocks: section.number("reorg_bound_blocks", 1..=1_024, 64),
+            // The bound is also the length of every cursor, which commits with each block. What is signed stays.
+            reorg_bound_blocks: if is_light {
+                1
+            } else {
+                section.number("reorg_bound_blocks", 1..=1_024, 64)
+            },
             stall_after_secs: section.number("stall_after_secs", 1..=3_600, 120),
             silence_ms: section.number("silence_ms", 10..=3_600_000, 30_000),
             poll_ms: section.number("poll_ms", 10..=3_600_000, 2_000),
             lag_blocks: section.number("lag_blocks", 1..=10_000, 5),
             block_secs: section.number("block_secs", 1..=3_600, 12),
-            bloom: section.flag("bloom", true),
-            pending: section.flag("pending", false),
+            bloom: !is_light && section.flag("bloom", true),
+            pending: !is_light && section.flag("pending", false),
         }
     }
 }
@@ -111,7 +128,7 @@ fn read_family(section: &Section<'_>, id: Option<&Placed<ChainId>>) -> Option<Fa
             Code::UnknownFamily,
             &at,
             format!("{} is not a chain of this family", id.value),
-            format!("write an id such as {}:1, or remove `family`", family.namespace()),
+            format!("write an id such as {}, or remove `family`", family.example_id()),
         );
     } else if let Some(why) = family.refuse_reference(id.value.reference()) {
         section.sink().error(Code::BadName, &id.at, why, "write the chain's own number");

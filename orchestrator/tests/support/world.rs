@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use portcullis::operate::Operate;
-use portcullis::service::{ChainWiring, GroupWiring, Wired};
+use portcullis::service::{ChainWiring, GroupWiring, Wired, nothing_pinned};
 use portcullis_adapter::{
     AdapterError, Attempt, Batch, Broadcast, Class, Contain, Cursor, EndpointReply, Feed, GateReport,
     Landing, Observe, Prove, Readiness,
@@ -255,6 +255,7 @@ impl World {
                 contain: Some(view),
                 operators: operators(),
                 quorum: 2,
+                pinned: nothing_pinned(),
             };
             (chain, wiring)
         };
