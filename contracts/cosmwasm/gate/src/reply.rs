@@ -22,18 +22,20 @@ pub(crate) fn settle(deps: DepsMut<'_>, env: &Env, reply: Reply) -> Result<Respo
     let mut say = |name: &str, more: &[(&str, bool)]| emit(&mut log, name, scope, &switch, more);
     let mark = match step {
         Step::Close { known } if done && (circuit || closed == Some(true)) => {
-            say("TargetClosed", &[("ours", known)]);
-            if known { Mark::Ours } else { Mark::Found }
+            let ours = known || was.is_ours();
+            say("TargetClosed", &[("ours", ours)]);
+            if ours { Mark::Ours } else { Mark::Found }
         }
         // x/circuit refuses a second time what the gate has closed before.
         Step::Close { .. } if circuit && was.is_ours() => was,
         Step::Close { .. } if closed == Some(true) => {
             say("TargetFound", &[]);
-            Mark::Found
+            if was.is_ours() { Mark::Ours } else { Mark::Found }
         }
+        // SECURITY: what the gate closed stays its own to open, whatever a later attempt says.
         Step::Close { .. } => {
             say("TargetFailed", &[("closing", true)]);
-            Mark::Failed
+            if was.is_ours() { Mark::Doubtful } else { Mark::Failed }
         }
         Step::Open if done && closed != Some(true) => {
             say("TargetRestored", &[("byGate", true)]);

@@ -29,13 +29,15 @@ pub enum Mark {
     Failed,
     /// The gate closed it, and it refused to open.
     Stuck,
+    /// The gate had closed it, and when that was tried again it refused: it may be open.
+    Doubtful,
 }
 
 impl Mark {
     /// Whether the gate closed it and owes its opening.
     #[must_use]
     pub fn is_ours(self) -> bool {
-        matches!(self, Self::Ours | Self::Stuck)
+        matches!(self, Self::Ours | Self::Stuck | Self::Doubtful)
     }
 
     fn number(self) -> u8 {
@@ -45,11 +47,12 @@ impl Mark {
             Self::Found => 3,
             Self::Failed => 4,
             Self::Stuck => 5,
+            Self::Doubtful => 6,
         }
     }
 
     fn read(number: u8) -> Option<Self> {
-        [Self::Open, Self::Ours, Self::Found, Self::Failed, Self::Stuck]
+        [Self::Open, Self::Ours, Self::Found, Self::Failed, Self::Stuck, Self::Doubtful]
             .into_iter()
             .find(|mark| mark.number() == number)
     }

@@ -110,6 +110,20 @@ fn what_cannot_be_read_is_closed_and_left_closed() {
 }
 
 #[test]
+fn a_target_that_falls_silent_while_it_is_closed_stays_the_gates_to_open() {
+    let mut fixture = Fixture::new();
+    fixture.add(fixture.pausable(2));
+    fixture.trip(2, 60);
+    fixture.mood("silent");
+    assert_eq!(fixture.enforce(), ["TargetFailed closing=true"]);
+    assert_eq!(fixture.targets()[0].mark, Mark::Doubtful);
+    fixture.mood("good");
+    fixture.wait(60);
+    assert_eq!(fixture.restore(), ["TargetRestored byGate=true"]);
+    assert!(!fixture.paused());
+}
+
+#[test]
 fn what_others_opened_meanwhile_is_closed_again_or_counts_as_restored() {
     let mut fixture = Fixture::new();
     fixture.add(fixture.pausable(2));
