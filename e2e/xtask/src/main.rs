@@ -1,6 +1,7 @@
 //! `cargo xtask`: set-up, demo, tests, benches and the checks of the tree. See `cargo xtask --help`.
 
 mod command;
+mod cosmwasm;
 mod fuzz;
 mod paths;
 mod pg;
@@ -102,9 +103,10 @@ const COMMANDS: [Command; 10] = [
         name: "regen",
         help: regen::HELP,
         run: |paths, mut args| {
+            let only = args.opt_value_from_fn("--only", regen::Part::parse)?;
             let check = args.contains("--check");
             end(args)?;
-            regen::command(paths, check)
+            regen::command(paths, only, check)
         },
     },
 ];

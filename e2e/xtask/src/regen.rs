@@ -4,39 +4,65 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Command;
 
-use eyre::{Result, WrapErr};
+use eyre::{Result, WrapErr, bail};
 
 use crate::paths::Paths;
 use crate::tools::Tools;
-use crate::{command, run, sqlx};
+use crate::{command, cosmwasm, run, sqlx};
 
 pub(crate) const HELP: &str = "\
 Regenerate everything that is made from something else; commit what changes.
 
-Usage: cargo xtask regen [--check]
+Usage: cargo xtask regen [--check] [--only cosmwasm]
 
-  contracts/artifacts/        from the Solidity sources, by the pinned compiler
-  migrations/schema.sql       from the migrations
-  .sqlx/                      from the SQL queries and the migrations
-  orchestrator/openapi.json   from the handlers of the HTTP interface
+  contracts/artifacts/evm/        from the Solidity sources, by the pinned compiler
+  contracts/artifacts/cosmwasm/   from the CosmWasm sources, by Debian's rustc-web (installed where root may)
+  migrations/schema.sql           from the migrations
+  .sqlx/                          from the SQL queries and the migrations
+  orchestrator/openapi.json       from the handlers of the HTTP interface
 
 Options:
-  --check  change nothing; fail and say what differs
+  --check          change nothing; fail and say what differs
+  --only cosmwasm  just the CosmWasm contracts, which need none of the other tools
 
 Examples:
   cargo xtask regen
-  cargo xtask regen --check";
+  cargo xtask regen --check
+  cargo xtask regen --only cosmwasm";
 
 /// Where the description of the HTTP interface is kept.
 const OPENAPI: &str = "orchestrator/openapi.json";
+
+/// A part that can be regenerated alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// The CosmWasm contracts.
+    Cosmwasm,
+}
+
+impl Part {
+    /// Reads the word after `--only`.
+    ///
+    /// # Errors
+    /// For a word that names no part.
+    pub(crate) fn parse(word: &str) -> Result<Self> {
+        match word {
+            "cosmwasm" => Ok(Self::Cosmwasm),
+            other => bail!("`{other}` cannot be regenerated alone; known: cosmwasm"),
+        }
+    }
+}
 
 /// The command `regen`.
 ///
 /// # Errors
 /// When a generator fails; with `check`, when a committed file differs.
-pub(crate) fn command(paths: &Paths, check: bool) -> Result<()> {
+pub(crate) fn command(paths: &Paths, only: Option<Part>, check: bool) -> Result<()> {
+    if only == Some(Part::Cosmwasm) {
+        return cosmwasm::artifacts(paths, check).map(drop);
+    }
     let tools = Tools::setup(paths)?;
-    let artifacts = artifacts(paths, &tools, check);
+    let artifacts = artifacts(paths, &tools, check).and(cosmwasm::artifacts(paths, check).map(drop));
     // The queries first: without their descriptions nothing below compiles.
     let queries = sqlx::command(paths, tools.postgres(), false, check);
     artifacts.and(queries)?;

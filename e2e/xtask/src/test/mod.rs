@@ -9,7 +9,7 @@ use eyre::{Result, bail, eyre};
 
 use crate::paths::Paths;
 use crate::tools::Tools;
-use crate::{command, regen, run, tidy, ui};
+use crate::{command, cosmwasm, regen, run, tidy, ui};
 use results::{Counts, Results};
 
 pub(crate) const HELP: &str = "\
@@ -54,7 +54,7 @@ pub(crate) fn command(paths: &Paths, quick: bool) -> Result<()> {
     }
     let mut tools = None;
     gate.section("setup", |_| {
-        let ready = Tools::setup(paths)?;
+        let ready = Tools::setup_all(paths)?;
         ready.print(paths)?;
         tools = Some(ready);
         Ok(())
@@ -67,6 +67,7 @@ pub(crate) fn command(paths: &Paths, quick: bool) -> Result<()> {
     };
     gate.section("clippy", |_| clippy(paths));
     gate.section("contracts", |results| contracts(paths, &tools, results));
+    gate.section("contracts (CosmWasm)", |results| cosmwasm_contracts(paths, &tools, results));
     gate.section("tests", |results| all_tests(paths, &tools, results));
     gate.section("generated files", |_| regen::after_build(paths, &tools, true));
     gate.close()
@@ -91,6 +92,23 @@ fn contracts(paths: &Paths, tools: &Tools, results: &mut Results) -> Result<()> 
     let tested = results::run(forge().arg("test"), results);
     let artifacts = regen::artifacts(paths, tools, true);
     formatted.and(tested).and(artifacts)
+}
+
+/// Their own workspace: format, clippy, tests in process and on a node, and the committed contracts rebuilt and checked.
+fn cosmwasm_contracts(paths: &Paths, tools: &Tools, results: &mut Results) -> Result<()> {
+    let cargo = || cosmwasm::cargo(paths);
+    let formatted = command::run(cargo().args(["fmt", "--all", "--check"]));
+    let linted =
+        command::run(cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]));
+    let artifacts = cosmwasm::artifacts(paths, true);
+    let mut tests = cargo();
+    tests.args(["test", "--workspace", "--no-fail-fast"]).envs(tools.environment());
+    let tested = results::run(&mut tests, results);
+    let checked = Tools::checker(paths).and_then(|checker| {
+        println!("{}", checker.check(&cosmwasm::files(paths))?);
+        Ok(())
+    });
+    formatted.and(linted).and(artifacts.map(drop)).and(tested).and(checked)
 }
 
 fn pure_tests(paths: &Paths, results: &mut Results) -> Result<()> {

@@ -1,6 +1,8 @@
 //! Tools: what the repository needs besides Rust, brought into the cache at versions that committed lock files pin.
 
 mod contracts;
+mod cosmos;
+mod cosmwasm;
 mod lock;
 mod node;
 mod npm;
@@ -14,21 +16,25 @@ use serde_json::json;
 
 use crate::paths::Paths;
 use contracts::Contracts;
+use cosmos::CosmosNode;
+use cosmwasm::Checker;
 use postgres::Postgres;
 
 pub(crate) const HELP: &str = "\
-Bring the tools into the cache: contract compiler and node from npm, and a Postgres server.
+Bring the tools into the cache: contract compilers, nodes, and a Postgres server.
 
 Usage: cargo xtask setup [--only NAME] [--json]
 
 Options:
-  --only NAME  just this one: contracts (or anvil, forge, cast, solc: they come together) or postgres
+  --only NAME  just this one: contracts (or anvil, forge, cast, solc: they come together), postgres, wasmd, or
+               cosmwasm (the checker of CosmWasm contracts)
   --json       print one JSON object, name → {version, path, source}, as the last line
 
 The cache is ${PORTCULLIS_CACHE:-${XDG_CACHE_HOME:-~/.cache}/portcullis}. Nothing is installed outside it and
-nothing needs a privilege. Versions are pinned by contracts/evm/package-lock.json and
-e2e/xtask/postgres/package-lock.json. A Postgres of version 15 or later that is installed already is used first;
-PORTCULLIS_POSTGRES_BIN names one elsewhere.
+nothing needs a privilege. Versions are pinned by contracts/evm/package-lock.json,
+e2e/xtask/postgres/package-lock.json and e2e/cosmos-node/go.sum. A Postgres of version 15 or later that is installed
+already is used first; PORTCULLIS_POSTGRES_BIN names one elsewhere. The Cosmos node is built by Go (1.24 or later), once:
+about five minutes on two cores; PORTCULLIS_WASMD names one that is there already.
 
 Examples:
   cargo xtask setup
@@ -55,6 +61,10 @@ pub(crate) enum Part {
     Contracts,
     /// The database server.
     Postgres,
+    /// The Cosmos node.
+    CosmosNode,
+    /// The checker of CosmWasm contracts.
+    Checker,
 }
 
 impl Part {
@@ -66,8 +76,12 @@ impl Part {
         match word {
             "contracts" | "anvil" | "forge" | "cast" | "solc" => Ok(Self::Contracts),
             "postgres" => Ok(Self::Postgres),
+            "wasmd" => Ok(Self::CosmosNode),
+            "cosmwasm" => Ok(Self::Checker),
             other => {
-                bail!("no tool is called `{other}`; known: contracts, anvil, forge, cast, solc, postgres")
+                bail!(
+                    "no tool is called `{other}`; known: contracts, anvil, forge, cast, solc, postgres, wasmd, cosmwasm"
+                )
             }
         }
     }
@@ -78,15 +92,28 @@ impl Part {
 pub(crate) struct Tools {
     contracts: Contracts,
     postgres: Postgres,
+    cosmos: Option<CosmosNode>,
 }
 
 impl Tools {
-    /// Finds or installs everything.
+    /// Finds or installs what every command needs. The Cosmos node is only found: it takes minutes to build.
     ///
     /// # Errors
     /// One error that lists all that is missing on this machine, or the first installation that failed.
     pub(crate) fn setup(paths: &Paths) -> Result<Self> {
-        Ok(Self { contracts: Contracts::setup(paths)?, postgres: Postgres::setup(paths)? })
+        Ok(Self {
+            contracts: Contracts::setup(paths)?,
+            postgres: Postgres::setup(paths)?,
+            cosmos: CosmosNode::present(paths)?,
+        })
+    }
+
+    /// The same, with the Cosmos node built where it is not there yet.
+    ///
+    /// # Errors
+    /// As [`Tools::setup`].
+    pub(crate) fn setup_all(paths: &Paths) -> Result<Self> {
+        Ok(Self { cosmos: Some(CosmosNode::setup(paths)?), ..Self::setup(paths)? })
     }
 
     /// `forge`, for the contract checks.
@@ -99,6 +126,14 @@ impl Tools {
         &self.postgres
     }
 
+    /// The checker of CosmWasm contracts: only the gate needs it.
+    ///
+    /// # Errors
+    /// When it cannot be installed.
+    pub(crate) fn checker(paths: &Paths) -> Result<Checker> {
+        Checker::setup(paths)
+    }
+
     /// Prints what is used, for the head of a log.
     ///
     /// # Errors
@@ -106,19 +141,22 @@ impl Tools {
     pub(crate) fn print(&self, paths: &Paths) -> Result<()> {
         let mut tools = self.contracts.tools()?;
         tools.push(self.postgres.tool());
+        tools.extend(self.cosmos.as_ref().map(CosmosNode::tool));
         print(paths, &tools);
         Ok(())
     }
 
     /// The environment that tests, demo and benches read to find the tools.
     pub(crate) fn environment(&self) -> Vec<(&'static str, OsString)> {
-        vec![
+        let mut variables: Vec<(&'static str, OsString)> = vec![
             ("PORTCULLIS_ANVIL", self.contracts.anvil.clone().into()),
             ("PORTCULLIS_FORGE", self.contracts.forge.clone().into()),
             ("PORTCULLIS_CAST", self.contracts.cast.clone().into()),
             ("PORTCULLIS_NODE_MODULES", self.contracts.node_modules.clone().into()),
             ("PORTCULLIS_POSTGRES_BIN", self.postgres.bin.clone().into()),
-        ]
+        ];
+        variables.extend(self.cosmos.iter().map(|node| ("PORTCULLIS_WASMD", node.wasmd.clone().into())));
+        variables
     }
 }
 
@@ -128,11 +166,18 @@ impl Tools {
 /// As [`Tools::setup`].
 pub(crate) fn command(paths: &Paths, only: Option<Part>, as_json: bool) -> Result<()> {
     let mut tools = Vec::new();
-    if only != Some(Part::Postgres) {
+    let wanted = |part| only.is_none_or(|only| only == part);
+    if wanted(Part::Contracts) {
         tools.extend(Contracts::setup(paths)?.tools()?);
     }
-    if only != Some(Part::Contracts) {
+    if wanted(Part::Postgres) {
         tools.push(Postgres::setup(paths)?.tool());
+    }
+    if wanted(Part::CosmosNode) {
+        tools.push(CosmosNode::setup(paths)?.tool());
+    }
+    if wanted(Part::Checker) {
+        tools.push(Checker::setup(paths)?.tool());
     }
     if as_json {
         let object: serde_json::Map<String, serde_json::Value> = tools
@@ -162,6 +207,8 @@ mod tests {
     fn each_tool_belongs_to_a_part_and_an_unknown_one_is_refused_with_the_list() {
         assert_eq!(Part::parse("solc").unwrap(), Part::Contracts);
         assert_eq!(Part::parse("postgres").unwrap(), Part::Postgres);
+        assert_eq!(Part::parse("wasmd").unwrap(), Part::CosmosNode);
+        assert_eq!(Part::parse("cosmwasm").unwrap(), Part::Checker);
         assert!(Part::parse("redis").unwrap_err().to_string().contains("known: contracts"));
     }
 }

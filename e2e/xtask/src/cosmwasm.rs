@@ -1,0 +1,259 @@
+//! The contracts for CosmWasm: their own workspace, compiled by another compiler for another machine.
+//!
+//! The toolchain of this repository has no target for them. Debian's compiler for its browsers has the sources of the
+//! standard library, which is built along: so no feature of the machine gets in that chains refuse.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use eyre::{Result, WrapErr, bail, eyre};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use crate::command;
+use crate::paths::Paths;
+use crate::ui::Step;
+use crate::user;
+
+/// The workspace, from the root of the checkout.
+const FOLDER: &str = "contracts/cosmwasm";
+/// Where the built contracts are committed.
+const ARTIFACTS: &str = "contracts/artifacts/cosmwasm";
+/// What says which compiler built them, and their digests.
+const MANIFEST: &str = "manifest.json";
+/// Packages that become contracts, and the names of their files.
+const CONTRACTS: [(&str, &str); 3] =
+    [("portcullis-guard", "guard"), ("portcullis-gate", "gate"), ("portcullis-demo-bridge", "demo_bridge")];
+/// The compiler and its cargo, and the packages that bring them on Debian.
+const RUSTC: &str = "/usr/bin/rustc";
+const CARGO: &str = "/usr/bin/cargo";
+const PACKAGES: [&str; 3] = ["rustc-web", "cargo-web", "rust-web-src"];
+
+/// Why the contracts were not built, where that is no failure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// They were built, and are what is committed.
+    Same,
+    /// They were built and written.
+    Written,
+    /// They could not be built here, or by the same compiler; what is committed was only compared with its manifest.
+    Skipped(String),
+}
+
+/// A `cargo` of this repository's toolchain for the workspace of the contracts.
+pub(crate) fn cargo(paths: &Paths) -> Command {
+    let mut cargo = paths.cargo();
+    cargo.current_dir(paths.root.join(FOLDER)).env("CARGO_TARGET_DIR", paths.target.join("contracts"));
+    cargo
+}
+
+/// Builds the contracts and writes them, or compares them byte for byte with what is committed.
+///
+/// # Errors
+/// When they do not compile; with `check`, when a committed file differs. Where they cannot be built by the recorded
+/// compiler, with PORTCULLIS_REQUIRE_ALL=1.
+pub(crate) fn artifacts(paths: &Paths, check: bool) -> Result<Outcome> {
+    let folder = paths.root.join(ARTIFACTS);
+    if check {
+        unchanged(&folder)?;
+    }
+    let outcome = match compiler(check) {
+        Err(reason) if check => Outcome::Skipped(format!("{reason:#}")),
+        Err(reason) => return Err(reason),
+        Ok(compiler) if check && recorded_compiler(&folder)? != compiler => Outcome::Skipped(format!(
+            "they were built by {}, here is {compiler}",
+            recorded_compiler(&folder)?
+        )),
+        Ok(compiler) => {
+            let built = build(paths)?;
+            if check {
+                compare(&folder, &built)?;
+                Outcome::Same
+            } else {
+                write(&folder, &compiler, &built)?;
+                Outcome::Written
+            }
+        }
+    };
+    if let Outcome::Skipped(reason) = &outcome {
+        if env::var_os("PORTCULLIS_REQUIRE_ALL").is_some_and(|all| all == "1") {
+            bail!("the CosmWasm contracts were not rebuilt: {reason}");
+        }
+        println!("NOT REBUILT: the CosmWasm contracts: {reason}");
+    }
+    Ok(outcome)
+}
+
+/// Files of the committed contracts.
+pub(crate) fn files(paths: &Paths) -> Vec<PathBuf> {
+    CONTRACTS.iter().map(|(_, name)| paths.root.join(ARTIFACTS).join(format!("{name}.wasm"))).collect()
+}
+
+/// What the compiler says of itself; installed first where this is Debian and root.
+fn compiler(check: bool) -> Result<String> {
+    if let Some(version) = present() {
+        return Ok(version);
+    }
+    let apt = Path::new("/usr/bin/apt-get").is_file();
+    if !apt || !user::is_root()? {
+        bail!(
+            "{RUSTC} with the sources of its standard library is not there; on Debian, `apt-get install {}` brings it",
+            PACKAGES.join(" ")
+        );
+    }
+    let step = Step::spinner("compiler for CosmWasm contracts (apt)");
+    let apt = |args: &[&str]| {
+        command::output(Command::new("apt-get").env("DEBIAN_FRONTEND", "noninteractive").args(args))
+    };
+    let installed = apt(&["update", "-q"])
+        .and_then(|_| apt(&[&["install", "-y", "-q", "--no-install-recommends"], &PACKAGES[..]].concat()));
+    installed.wrap_err_with(|| format!("{} could not be installed (check: {check})", PACKAGES.join(" ")))?;
+    let version = present().ok_or_else(|| eyre!("the packages are installed, but {RUSTC} cannot be used"))?;
+    step.done(&version);
+    Ok(version)
+}
+
+/// The version, where compiler, cargo and the library's sources are there.
+fn present() -> Option<String> {
+    let rustc =
+        |args: &[&str]| command::output(Command::new(RUSTC).env_remove("LD_LIBRARY_PATH").args(args)).ok();
+    let sysroot = rustc(&["--print", "sysroot"])?;
+    let sources = Path::new(&sysroot).join("lib/rustlib/src/rust/library/std/src/lib.rs");
+    (sources.is_file() && Path::new(CARGO).is_file()).then_some(())?;
+    rustc(&["--version"])
+}
+
+/// Every contract by the name of its file.
+fn build(paths: &Paths) -> Result<BTreeMap<String, Vec<u8>>> {
+    let folder = paths.root.join(FOLDER);
+    let target = paths.target.join("wasm");
+    let step = Step::bar("CosmWasm contracts", u64::try_from(CONTRACTS.len())?);
+    let mut built = BTreeMap::new();
+    for (at, (package, name)) in (0..).zip(CONTRACTS) {
+        step.at(at);
+        // One by one: built together, a contract that another one uses as a library would lose its entry points.
+        let mut cargo = Command::new(CARGO);
+        cargo
+            .current_dir(&folder)
+            .args(["build", "--locked", "--release", "--lib", "--target", "wasm32-unknown-unknown"])
+            .args(["-Zbuild-std=std,panic_abort", "-Zbuild-std-features=", "-p", package])
+            .env("RUSTC", RUSTC)
+            .env("RUSTC_BOOTSTRAP", "1")
+            .env("RUSTFLAGS", flags(&folder)?)
+            .env("CARGO_TARGET_DIR", &target)
+            .env("CARGO_INCREMENTAL", "0")
+            // Set by `cargo run` for this toolchain's libraries; the other compiler has its own.
+            .env_remove("LD_LIBRARY_PATH");
+        for (variable, _) in env::vars_os() {
+            // What is set for the repository's own builds would make other bytes.
+            if variable.to_string_lossy().starts_with("CARGO_PROFILE_") {
+                cargo.env_remove(variable);
+            }
+        }
+        command::output(&mut cargo).wrap_err_with(|| format!("{package} for wasm32"))?;
+        let file = target.join("wasm32-unknown-unknown/release").join(package.replace('-', "_") + ".wasm");
+        let bytes = fs::read(&file).wrap_err_with(|| format!("cannot read {}", file.display()))?;
+        built.insert(format!("{name}.wasm"), bytes);
+    }
+    let total: usize = built.values().map(Vec::len).sum();
+    step.done(&format!("{} contracts, {total} bytes", built.len()));
+    Ok(built)
+}
+
+/// `mvp` with its own standard library keeps out what chains reject; paths of this machine are kept out too, so that
+/// another machine makes the same bytes.
+fn flags(folder: &Path) -> Result<String> {
+    let cargo_home = match env::var_os("CARGO_HOME").filter(|home| !home.is_empty()) {
+        Some(home) => PathBuf::from(home),
+        None => PathBuf::from(env::var_os("HOME").ok_or_else(|| eyre!("HOME is not set"))?).join(".cargo"),
+    };
+    Ok(format!(
+        "-C target-cpu=mvp -C link-arg=-s -C link-arg=--allow-undefined --remap-path-prefix={}=/cargo \
+         --remap-path-prefix={}=/contracts",
+        cargo_home.display(),
+        folder.display()
+    ))
+}
+
+fn write(folder: &Path, compiler: &str, built: &BTreeMap<String, Vec<u8>>) -> Result<()> {
+    fs::create_dir_all(folder).wrap_err_with(|| format!("cannot make {}", folder.display()))?;
+    let files: BTreeMap<&String, _> = built
+        .iter()
+        .map(|(name, bytes)| (name, json!({"bytes": bytes.len(), "sha256": digest(bytes)})))
+        .collect();
+    for (name, bytes) in built {
+        fs::write(folder.join(name), bytes).wrap_err_with(|| format!("cannot write {name}"))?;
+    }
+    let manifest = json!({"compiler": compiler, "files": files});
+    fs::write(folder.join(MANIFEST), format!("{manifest:#}\n")).wrap_err("cannot write the manifest")
+}
+
+fn compare(folder: &Path, built: &BTreeMap<String, Vec<u8>>) -> Result<()> {
+    let differs =
+        |(name, bytes): &(&String, &Vec<u8>)| fs::read(folder.join(name)).ok().as_ref() != Some(bytes);
+    let stale: Vec<String> = built.iter().filter(differs).map(|(name, _)| name.clone()).collect();
+    if !stale.is_empty() {
+        bail!("{ARTIFACTS}: {} differ from their sources; run `cargo xtask regen`", stale.join(", "));
+    }
+    Ok(())
+}
+
+/// That the committed contracts are those which the manifest speaks of. Needs no compiler.
+fn unchanged(folder: &Path) -> Result<()> {
+    let manifest = manifest(folder)?;
+    let files = manifest.get("files").and_then(serde_json::Value::as_object);
+    let files = files.ok_or_else(|| eyre!("{MANIFEST} names no files"))?;
+    for (_, name) in CONTRACTS {
+        let name = format!("{name}.wasm");
+        let bytes =
+            fs::read(folder.join(&name)).wrap_err_with(|| format!("cannot read {ARTIFACTS}/{name}"))?;
+        let recorded = files.get(&name).and_then(|file| file.get("sha256")?.as_str());
+        if recorded != Some(digest(&bytes).as_str()) {
+            bail!("{ARTIFACTS}/{name} is not the one that {MANIFEST} names; run `cargo xtask regen`");
+        }
+    }
+    Ok(())
+}
+
+fn recorded_compiler(folder: &Path) -> Result<String> {
+    let manifest = manifest(folder)?;
+    let compiler = manifest.get("compiler").and_then(serde_json::Value::as_str);
+    Ok(compiler.ok_or_else(|| eyre!("{MANIFEST} names no compiler"))?.to_owned())
+}
+
+fn manifest(folder: &Path) -> Result<serde_json::Value> {
+    let path = folder.join(MANIFEST);
+    let text = fs::read_to_string(&path).wrap_err_with(|| format!("cannot read {}", path.display()))?;
+    serde_json::from_str(&text).wrap_err_with(|| format!("{} is not JSON", path.display()))
+}
+
+fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn built() -> BTreeMap<String, Vec<u8>> {
+        CONTRACTS.iter().map(|(_, name)| (format!("{name}.wasm"), name.as_bytes().to_vec())).collect()
+    }
+
+    #[test]
+    fn what_is_written_is_unchanged_until_a_byte_of_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(unchanged(dir.path()).is_err(), "nothing is there");
+        write(dir.path(), "rustc 1.2.3", &built()).unwrap();
+        unchanged(dir.path()).unwrap();
+        compare(dir.path(), &built()).unwrap();
+        assert_eq!(recorded_compiler(dir.path()).unwrap(), "rustc 1.2.3");
+        fs::write(dir.path().join("gate.wasm"), "other").unwrap();
+        assert!(unchanged(dir.path()).unwrap_err().to_string().contains("gate.wasm"));
+        assert!(compare(dir.path(), &built()).unwrap_err().to_string().contains("gate.wasm"));
+        fs::remove_file(dir.path().join("gate.wasm")).unwrap();
+        assert!(unchanged(dir.path()).is_err());
+    }
+}
