@@ -135,10 +135,11 @@ async fn scene() -> Scene {
     }
     let commit = node.ask("commit", json!({ "height": "2" })).await.unwrap();
     let hash = commit["signed_header"]["commit"]["block_id"]["hash"].as_str().unwrap().to_owned();
-    let endpoint = |name| json!({ "operator": name, "http": node.http(), "ws": node.ws() });
+    let endpoint = |name: &str| json!({ "operator": name, "http": node.http(), "ws": node.ws() });
+    let endpoints: Vec<Value> = ["alpha", "beta", "gamma"].into_iter().map(endpoint).collect();
     let config: CosmosConfig = serde_json::from_value(json!({
         "chain": format!("cosmos:{CHAIN}"), "prefix": "wasm", "quorum": 2,
-        "endpoints": ["alpha", "beta", "gamma"].map(endpoint),
+        "endpoints": endpoints,
         "trust": { "height": 2, "hash": hash },
         "fees": { "denom": "stake" },
         "targets": [{ "id": "gate", "address": contract, "kind": "guard" }],

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::config::{parse, parse_judged};
+use crate::config::{Code, parse, parse_judged};
 
 const EXAMPLE: &str = include_str!("../../../docs/examples/portcullis.toml");
 
