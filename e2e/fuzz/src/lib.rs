@@ -43,7 +43,7 @@ impl core::fmt::Debug for Target {
 }
 
 /// Every target, in the order of the flow.
-pub const TARGETS: [Target; 13] = [
+pub const TARGETS: [Target; 16] = [
     targets::config::TARGET,
     targets::wire::TARGET,
     targets::answers::TARGET,
@@ -53,6 +53,9 @@ pub const TARGETS: [Target; 13] = [
     targets::receipts::TARGET,
     targets::trie::TARGET,
     targets::evidence::TARGET,
+    targets::votes::TARGET,
+    targets::shreds::TARGET,
+    targets::shred_evidence::TARGET,
     targets::engine::TARGET,
     targets::record::TARGET,
     targets::journal::TARGET,

@@ -10,14 +10,32 @@ pub(crate) mod journal;
 pub(crate) mod logs;
 pub(crate) mod receipts;
 pub(crate) mod record;
+pub(crate) mod shred_evidence;
+pub(crate) mod shreds;
 pub(crate) mod trie;
 pub(crate) mod vocabulary;
+pub(crate) mod votes;
 pub(crate) mod wire;
 
 /// The small chain of the verifier's own tests: real tries, real headers, all types of receipts.
 #[path = "../../../verifier/tests/evm/fixture.rs"]
 #[allow(dead_code, clippy::arithmetic_side_effects, reason = "the verifier's tests use all of it")]
 mod fixture;
+
+/// Stake, votes and blocks in shreds, from the verifier's own tests.
+#[path = "../../../verifier/tests/solana/fixture.rs"]
+#[allow(
+    dead_code,
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    reason = "the verifier's tests use all of it"
+)]
+mod shreds_fixture;
+
+/// A bank's manifest, from the verifier's own tests.
+#[path = "../../../verifier/tests/solana/bank.rs"]
+#[allow(clippy::as_conversions, reason = "the verifier's tests use all of it")]
+mod bank_fixture;
 
 /// Splits the first byte off: it chooses a case.
 fn choice(bytes: &[u8]) -> (usize, &[u8]) {
