@@ -12,6 +12,7 @@ endpoints = [
 trust = { height = 5, hash = "0x00000000000000000000000000000000000000000000000000000000000000aa" }
 submission = { private = [{ operator = "p", http = "https://p.example/secret-key" }] }
 signer = { keystore = { path = "k.json", password_file = "p.txt" } }
+fees = { denom = "stake" }
 
 [[contracts]]
 bridge = "demo"
@@ -122,6 +123,24 @@ fn a_hashed_id_wants_the_name_and_the_name_must_fit() {
     let right = fix.split('"').nth(1).unwrap().to_owned();
     let text = named.replace("cosmos:hashed-0000000000000000", &right);
     assert_eq!(parse(&text).compile().unwrap().name(), "a.b");
+}
+
+#[test]
+fn what_a_trip_may_pay_is_within_bounds_and_in_a_token() {
+    for (from, to, place) in [
+        ("fees = { denom = \"stake\" }\n", "", "fees.denom"),
+        ("denom = \"stake\" }", "denom = \"stake\", bumps = 41 }", "fees.bumps"),
+        ("denom = \"stake\" }", "denom = \"stake\", price_nano = 2, price_cap_nano = 1 }", "fees.price_nano"),
+    ] {
+        assert_eq!(one(from, to).place, place);
+    }
+    let watching =
+        GOOD.replacen("signer = { keystore = { path = \"k.json\", password_file = \"p.txt\" } }\n", "", 1);
+    assert_eq!(
+        mistakes(&watching.replacen("fees = { denom = \"stake\" }\n", "", 1)),
+        [],
+        "who signs nothing pays nothing"
+    );
 }
 
 #[test]
