@@ -32,15 +32,18 @@ const RUSTC: &str = "/usr/bin/rustc";
 const CARGO: &str = "/usr/bin/cargo";
 const PACKAGES: [&str; 3] = ["rustc-web", "cargo-web", "rust-web-src"];
 
-/// Why the contracts were not built, where that is no failure.
+/// What came of building the contracts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// They were built, and are what is committed.
+    /// They are what is committed.
     Same,
-    /// They were built and written.
+    /// They were written.
     Written,
-    /// They could not be built here, or by the same compiler; what is committed was only compared with its manifest.
-    Skipped(String),
+    /// They compile, but by another version of the compiler, which makes other bytes: only the digests of what is
+    /// committed were compared, with the manifest.
+    OtherCompiler(String),
+    /// They could not be built here: only the digests were compared.
+    NotBuilt(String),
 }
 
 /// A `cargo` of this repository's toolchain for the workspace of the contracts.
@@ -53,38 +56,39 @@ pub(crate) fn cargo(paths: &Paths) -> Command {
 /// Builds the contracts and writes them, or compares them byte for byte with what is committed.
 ///
 /// # Errors
-/// When they do not compile; with `check`, when a committed file differs. Where they cannot be built by the recorded
-/// compiler, with PORTCULLIS_REQUIRE_ALL=1.
+/// When they do not compile; with `check`, when a committed file differs. Where there is no compiler for them: without
+/// `check`, and with PORTCULLIS_REQUIRE_ALL=1.
 pub(crate) fn artifacts(paths: &Paths, check: bool) -> Result<Outcome> {
     let folder = paths.root.join(ARTIFACTS);
     if check {
         unchanged(&folder)?;
     }
-    let outcome = match compiler(check) {
-        Err(reason) if check => Outcome::Skipped(format!("{reason:#}")),
-        Err(reason) => return Err(reason),
-        Ok(compiler) if check && recorded_compiler(&folder)? != compiler => Outcome::Skipped(format!(
-            "they were built by {}, here is {compiler}",
-            recorded_compiler(&folder)?
-        )),
-        Ok(compiler) => {
-            let built = build(paths)?;
-            if check {
-                compare(&folder, &built)?;
-                Outcome::Same
-            } else {
-                write(&folder, &compiler, &built)?;
-                Outcome::Written
-            }
+    let compiler = match compiler() {
+        Ok(compiler) => compiler,
+        Err(reason) if check && !everything_required() => {
+            println!("NOT REBUILT: the CosmWasm contracts: {reason:#}");
+            return Ok(Outcome::NotBuilt(format!("{reason:#}")));
         }
+        Err(reason) => return Err(reason.wrap_err("the CosmWasm contracts were not rebuilt")),
     };
-    if let Outcome::Skipped(reason) = &outcome {
-        if env::var_os("PORTCULLIS_REQUIRE_ALL").is_some_and(|all| all == "1") {
-            bail!("the CosmWasm contracts were not rebuilt: {reason}");
-        }
-        println!("NOT REBUILT: the CosmWasm contracts: {reason}");
+    let built = build(paths)?;
+    if !check {
+        write(&folder, &compiler, &built)?;
+        return Ok(Outcome::Written);
     }
-    Ok(outcome)
+    let recorded = recorded_compiler(&folder)?;
+    if recorded != compiler {
+        println!(
+            "NOT COMPARED: the CosmWasm contracts compile, but were built by {recorded}, and here is {compiler}"
+        );
+        return Ok(Outcome::OtherCompiler(compiler));
+    }
+    compare(&folder, &built)?;
+    Ok(Outcome::Same)
+}
+
+fn everything_required() -> bool {
+    env::var_os("PORTCULLIS_REQUIRE_ALL").is_some_and(|all| all == "1")
 }
 
 /// Files of the committed contracts.
@@ -93,7 +97,7 @@ pub(crate) fn files(paths: &Paths) -> Vec<PathBuf> {
 }
 
 /// What the compiler says of itself; installed first where this is Debian and root.
-fn compiler(check: bool) -> Result<String> {
+fn compiler() -> Result<String> {
     if let Some(version) = present() {
         return Ok(version);
     }
@@ -110,7 +114,7 @@ fn compiler(check: bool) -> Result<String> {
     };
     let installed = apt(&["update", "-q"])
         .and_then(|_| apt(&[&["install", "-y", "-q", "--no-install-recommends"], &PACKAGES[..]].concat()));
-    installed.wrap_err_with(|| format!("{} could not be installed (check: {check})", PACKAGES.join(" ")))?;
+    installed.wrap_err_with(|| format!("{} could not be installed", PACKAGES.join(" ")))?;
     let version = present().ok_or_else(|| eyre!("the packages are installed, but {RUSTC} cannot be used"))?;
     step.done(&version);
     Ok(version)
