@@ -215,13 +215,16 @@ impl Devnet {
         Ok(())
     }
 
-    /// Ends the node and starts it again, with what it had.
+    /// Ends the node and starts it again, with what it had; waits for its first new block, because it takes no
+    /// transaction before.
     ///
     /// # Errors
     /// [`DevnetError`] when it does not come up.
     pub async fn restart(&mut self) -> Result<(), DevnetError> {
+        let before = self.head().await?.height;
         self.stop().await?;
-        self.run().await
+        self.run().await?;
+        self.reach(before.saturating_add(1)).await.map(drop)
     }
 
     /// Ends the node; what it has stays.
@@ -310,7 +313,10 @@ async fn step(binary: &Path, home: &Path, args: &[&str]) -> Result<(), DevnetErr
     if output.status.success() {
         return Ok(());
     }
-    let said = String::from_utf8_lossy(&output.stderr).chars().take(400).collect();
+    // How it is used stands first, and what was wrong last.
+    let said = String::from_utf8_lossy(&output.stderr);
+    let said = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    let said = said.chars().take(400).collect();
     Err(DevnetError::SetUp { step: args.iter().take(2).copied().collect::<Vec<_>>().join(" "), said })
 }
 
@@ -319,7 +325,7 @@ async fn genesis(binary: &Path, home: &Path, config: &DevnetConfig) -> Result<()
     let chain = config.chain_id.as_str();
     let test = ["--keyring-backend", "test"];
     step(binary, home, &["init", "devnet", "--chain-id", chain, "--default-denom", "stake"]).await?;
-    let key = "7".repeat(64);
+    let key = "07".repeat(32);
     let import = ["keys", "import-hex", "validator", key.as_str()];
     step(binary, home, &[import.as_slice(), test.as_slice()].concat()).await?;
     let first = (account(0)?.address, VALIDATOR_COINS.to_owned());

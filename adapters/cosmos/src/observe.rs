@@ -18,6 +18,7 @@ pub(crate) mod fetch;
 mod health;
 pub(crate) mod push;
 mod validators;
+mod words;
 
 use std::{collections::VecDeque, sync::Arc, time::Instant};
 

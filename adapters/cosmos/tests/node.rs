@@ -252,3 +252,49 @@ async fn two_signed_headers_of_one_height_freeze_the_client() {
     assert!(cosmos.prover().evidence(&claim).await.is_err(), "nothing is proven any more");
     watching.stop().await.unwrap();
 }
+
+/// Every node says that it begins above the block that comes next: nothing is skipped, and people are told why.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pruned_blocks_are_told_and_never_skipped() {
+    if !node_available() {
+        return;
+    }
+    let world = World::start().await;
+    let cosmos = world.cosmos();
+    let mut watching = Watching::start(&cosmos, None);
+    watching.until("the first blocks", |seen| seen.height() > 4).await;
+    let pruned: Rewrite = Arc::new(|_, _, mut honest| {
+        honest["sync_info"]["earliest_block_height"] = json!("1000000");
+        Some(honest)
+    });
+    for proxy in &world.proxies {
+        proxy.set("status", Fault::Lie(Arc::clone(&pruned)));
+        proxy.set("block_results", Fault::Error { code: -32_603, message: "Internal error".to_owned() });
+    }
+    watching
+        .until("everybody is named", |seen| {
+            names().iter().all(|name| {
+                seen.faults().iter().any(|(who, _, what)| *who == Some(*name) && what.contains("PC-0902"))
+            })
+        })
+        .await;
+    watching.until("the chain is told dark", |seen| seen.told(None, FaultKind::Dark)).await;
+    let stopped = watching.height();
+    let (transaction, _) = world.transfer(1).await;
+    let claim = Claim::Included {
+        chain: chain(),
+        block: world.node.head().await.unwrap(),
+        transaction,
+        code: Some(0),
+    };
+    let error = cosmos.prover().evidence(&claim).await.unwrap_err();
+    assert!(!matches!(error.class, Class::Untrusted), "{error}");
+    watching.drain();
+    assert_eq!(watching.height(), stopped);
+    world.proxies.iter().for_each(portcullis_rpc::testing::FaultProxy::heal);
+    let (_, events) = world.truth().await;
+    let wanted = events.last().unwrap().raw;
+    watching.until("what happened meanwhile", |seen| seen.seen.iter().any(|one| one.raw() == wanted)).await;
+    watching.until("recovery is told", |seen| seen.told(None, FaultKind::Recovered)).await;
+    watching.stop().await.unwrap();
+}

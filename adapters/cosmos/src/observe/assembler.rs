@@ -7,7 +7,7 @@ use std::{
 };
 
 use portcullis_adapter::{AdapterError, Batch, Class, Feed};
-use portcullis_verifier::{BlockRef, FaultKind, Observation, OperatorId, cosmos::Checkpoint};
+use portcullis_verifier::{BlockRef, Observation, OperatorId, cosmos::Checkpoint};
 use tokio::{
     sync::mpsc,
     time::{MissedTickBehavior, interval},
@@ -16,23 +16,23 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Report, batch,
-    book::{Agreed, Entry, Found, Voice, later, other_header},
-    fetch::{Answer, Missing, answer},
+    book::{Agreed, Entry, Found, Voice},
+    fetch::{Answer, answer},
     health::{Health, Trouble},
     validators::Watch,
+    words::other_events,
 };
 use crate::{
     config::Compiled,
-    error::chain_of,
     finality::{Tip, now},
     limits,
-    transport::{Network, count_fault, kind_of},
+    transport::{Network, count_fault},
 };
 
 /// A height that was delivered: who tells it late or differently is judged by it.
-struct Settled {
-    before: Checkpoint,
-    answer: Box<Answer>,
+pub(super) struct Settled {
+    pub(super) before: Checkpoint,
+    pub(super) answer: Box<Answer>,
 }
 
 /// One operator, as far as watching goes.
@@ -43,7 +43,7 @@ pub(super) struct Standing {
     /// When it was last asked for its head because it said nothing.
     pub(super) nudged: Option<Instant>,
     /// Failures to tell a block, in a row.
-    failures: u32,
+    pub(super) failures: u32,
 }
 
 /// See the module.
@@ -53,7 +53,7 @@ pub(super) struct Assembler {
     pub(super) reports: mpsc::Sender<Report>,
     stop: CancellationToken,
     /// The light client; none until it has been brought to where watching begins.
-    tip: Option<Tip>,
+    pub(super) tip: Option<Tip>,
     /// The height that is delivered next.
     next: u64,
     /// Blocks delivered last, the newest at the end.
@@ -62,16 +62,16 @@ pub(super) struct Assembler {
     time: u64,
     /// Whether a block was delivered since watching began.
     moved: bool,
-    book: BTreeMap<u64, Entry>,
-    settled: BTreeMap<u64, Settled>,
+    pub(super) book: BTreeMap<u64, Entry>,
+    pub(super) settled: BTreeMap<u64, Settled>,
     pub(super) standings: Vec<Standing>,
     pub(super) health: Health,
     validators: Watch,
     /// The greatest height that the quorum has reached, and when it was first known.
     pub(super) reached: (u64, Instant),
     /// What is to be told beside blocks and faults.
-    extra: Vec<Observation>,
-    frozen: bool,
+    pub(super) extra: Vec<Observation>,
+    pub(super) frozen: bool,
 }
 
 impl Assembler {
@@ -150,126 +150,6 @@ impl Assembler {
     pub(super) fn lower(&mut self, operator: usize, troubles: &[Trouble]) {
         let Some(name) = self.name(operator) else { return };
         troubles.iter().for_each(|trouble| self.health.lower(Some(name), *trouble));
-    }
-
-    fn take(&mut self, report: Report) {
-        match report {
-            Report::Head { operator, height, at } => {
-                if let Some(standing) = self.standings.get_mut(operator) {
-                    standing.head = Some((height, at));
-                }
-                self.lower(operator, &[Trouble::Dark, Trouble::GarbageHead]);
-                self.measure(at);
-            }
-            Report::Block { operator, height, answer } => match answer {
-                Ok(answer) => self.told(operator, height, answer),
-                Err(missing) => self.missing(operator, height, missing),
-            },
-            Report::Trouble { operator: Some(operator), kind, what } => {
-                let trouble = match kind {
-                    FaultKind::Garbage => Trouble::GarbageHead,
-                    FaultKind::DissentHead => Trouble::DissentHead,
-                    _ => Trouble::Dark,
-                };
-                self.raise(operator, trouble, &what);
-            }
-            Report::Trouble { operator: None, what, .. } => {
-                self.health.raise(None, Trouble::Unproven, &what);
-            }
-            Report::Began(tip) => self.tip = Some(*tip),
-        }
-    }
-
-    /// The greatest height that the quorum has reached. SECURITY: one operator's word for a height far ahead is not
-    /// the chain's.
-    fn measure(&mut self, at: Instant) {
-        let mut heights: Vec<u64> =
-            self.standings.iter().filter_map(|one| one.head.map(|(height, _)| height)).collect();
-        heights.sort_unstable_by(|a, b| b.cmp(a));
-        let reached = heights.get(self.network.quorum.saturating_sub(1)).copied().unwrap_or(0);
-        if reached > self.reached.0 {
-            self.reached = (reached, at);
-        }
-    }
-
-    fn told(&mut self, operator: usize, height: u64, answer: Box<Answer>) {
-        if let Some(standing) = self.standings.get_mut(operator) {
-            standing.failures = 0;
-        }
-        self.lower(operator, &[Trouble::GarbageBlock, Trouble::NoBlock, Trouble::Pruned]);
-        if let Some(voice) = self.book.get_mut(&height).and_then(|entry| entry.voices.get_mut(operator)) {
-            *voice = Voice::Told(answer);
-            return;
-        }
-        let Some(settled) = self.settled.get(&height) else { return };
-        if settled.answer.told.header.block() != answer.told.header.block() {
-            let tip = Tip::at(settled.before.clone());
-            let found = other_header(&tip, operator, &settled.answer, &answer, now());
-            self.found(height, found);
-        } else if settled.answer.digest == answer.digest {
-            self.lower(operator, &[Trouble::DissentHead, Trouble::DissentEvents]);
-        } else {
-            self.raise(operator, Trouble::DissentEvents, &other_events(height));
-        }
-    }
-
-    fn missing(&mut self, operator: usize, height: u64, missing: Missing) {
-        let at = Instant::now();
-        let Some(standing) = self.standings.get_mut(operator) else { return };
-        let pause_ms = match &missing {
-            Missing::NotYet => limits::RETRY_MIN_MS,
-            Missing::Pruned { .. } => limits::PROBE_MS,
-            Missing::Rpc(_) => {
-                standing.failures = standing.failures.saturating_add(1);
-                let doubled = limits::RETRY_MIN_MS.checked_shl(standing.failures.min(16)).unwrap_or(u64::MAX);
-                doubled.min(limits::RETRY_MAX_MS)
-            }
-        };
-        let failures = standing.failures;
-        if let Some(voice) = self.book.get_mut(&height).and_then(|entry| entry.voices.get_mut(operator)) {
-            *voice = Voice::Later(later(at, pause_ms));
-        }
-        match missing {
-            Missing::NotYet => {}
-            Missing::Pruned { earliest } => {
-                let what = format!(
-                    "PC-0902: block {height} is needed, and its node has none below {earliest}; add an endpoint \
-                     that keeps old blocks, or start above"
-                );
-                self.raise(operator, Trouble::Pruned, &what);
-            }
-            Missing::Rpc(error) => {
-                let what = format!("block {height}: {}", chain_of(&error));
-                if kind_of(&error) == FaultKind::Garbage {
-                    self.raise(operator, Trouble::GarbageBlock, &what);
-                } else if failures >= limits::BLOCK_FAILURES {
-                    self.raise(operator, Trouble::NoBlock, &what);
-                }
-            }
-        }
-    }
-
-    fn found(&mut self, height: u64, found: Found) {
-        match found {
-            Found::FalseHeader(operator, why) => {
-                let what = format!("block {height}: its header does not verify: {}", chain_of(&why));
-                self.raise(operator, Trouble::DissentHead, &what);
-            }
-            Found::OtherParent(operator, expected) => {
-                let what =
-                    format!("block {height} does not follow {} of height {}", expected.hash, expected.height);
-                self.raise(operator, Trouble::DissentHead, &what);
-            }
-            Found::Unproven(why) => {
-                let what = format!("PC-0905: the light client accepts nothing: {}", chain_of(&why));
-                self.health.raise(None, Trouble::Unproven, &what);
-            }
-            Found::TwoTruths(height, observation) => {
-                self.frozen = true;
-                self.network.root.freeze(height);
-                self.extra.push(*observation);
-            }
-        }
     }
 
     /// What can be sent now; none when nothing can.
@@ -403,8 +283,4 @@ impl Assembler {
             }
         }
     }
-}
-
-fn other_events(height: u64) -> String {
-    format!("block {height}: it tells other events than enough others")
 }

@@ -46,7 +46,7 @@ pub(crate) struct DoubleSign {
 /// Why there is no answer.
 #[derive(Debug)]
 pub(crate) enum Missing {
-    /// The node has not come so far.
+    /// The node has not come so far, or only just.
     NotYet,
     /// The node no longer has the block.
     Pruned {
@@ -72,7 +72,8 @@ pub(crate) async fn answer(
         Ok(answer) => Ok(answer),
         // Nodes refuse what they do not have with a code that says nothing else; they say what they have when asked.
         Err(error) if error.class() != Class::Untrusted => match status(client).await {
-            Ok(status) if status.height < height => Err(Missing::NotYet),
+            // Of its newest block a node may not have the results yet, though it tells the block.
+            Ok(status) if status.height <= height => Err(Missing::NotYet),
             Ok(status) if status.earliest > height => Err(Missing::Pruned { earliest: status.earliest }),
             _ => Err(Missing::Rpc(error)),
         },

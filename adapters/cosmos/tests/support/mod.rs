@@ -178,7 +178,15 @@ impl World {
         let at = json!({ "height": height.to_string() });
         let commit = self.node.ask("commit", at.clone()).await.unwrap();
         let hash = commit["signed_header"]["commit"]["block_id"]["hash"].as_str().unwrap().parse().unwrap();
-        let results = self.node.ask("block_results", at).await.unwrap();
+        // The node tells a block a moment before it has its results.
+        let began = Instant::now();
+        let results = loop {
+            match self.node.ask("block_results", at.clone()).await {
+                Ok(results) => break results,
+                Err(error) => assert!(began.elapsed() < Duration::from_secs(10), "{error:?}"),
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        };
         let none = Vec::new();
         let made = results["txs_results"].as_array().unwrap_or(&none).iter();
         let made = made.flat_map(|one| one["events"].as_array().unwrap().iter());
