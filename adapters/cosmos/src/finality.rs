@@ -12,10 +12,10 @@ use std::{
 use futures::{StreamExt, stream};
 use portcullis_rpc::RpcError;
 use portcullis_verifier::{
-    BlockRef, FaultKind, Observation, Verified,
+    B256, BlockRef, FaultKind, Observation, Verified,
     cosmos::{
         Bisection, Checkpoint, CosmosProofError, Need, Scrutiny, SealedHeader, Step, Update,
-        limits::MAX_HEADERS, verify_misbehaviour, verify_update,
+        verify_misbehaviour, verify_update,
     },
 };
 use tokio_util::sync::CancellationToken;
@@ -170,7 +170,10 @@ pub(crate) enum BeginError {
         found: BlockRef,
     },
     /// The first wanted block lies too far below.
-    #[error("PC-0904: block {wanted} lies more than {} blocks below the light client at {at}", MAX_HEADERS)]
+    #[error(
+        "PC-0904: block {wanted} lies more than {} blocks below the light client at {at}",
+        limits::ANCESTORS_MAX
+    )]
     TooDeep {
         /// The first block that is wanted.
         wanted: u64,
@@ -180,6 +183,14 @@ pub(crate) enum BeginError {
 }
 
 impl BeginError {
+    /// What people are told where no operator is to blame.
+    fn for_people(&self) -> String {
+        match self {
+            Self::Proof { .. } => format!("PC-0905: the light client accepts nothing: {}", chain_of(self)),
+            _ => chain_of(self),
+        }
+    }
+
     /// The kind of fault that fits it; none where no operator is to blame.
     pub(crate) fn kind(&self) -> Option<FaultKind> {
         match self {
@@ -214,7 +225,7 @@ pub(crate) async fn begin(
                 Ok(tip) => return Some(tip),
                 Err(error) => match error.kind() {
                     Some(kind) => tell(Some(operator), kind, chain_of(&error)),
-                    None => tell(None, FaultKind::Dark, chain_of(&error)),
+                    None => tell(None, FaultKind::Dark, error.for_people()),
                 },
             }
         }
@@ -284,25 +295,29 @@ async fn ancestors(
     from: BlockRef,
     first: u64,
 ) -> Result<BTreeMap<u64, BlockRef>, BeginError> {
-    let depth = from.height.saturating_sub(first);
-    if usize::try_from(depth).map_or(true, |depth| depth >= MAX_HEADERS) {
+    if from.height.saturating_sub(first) >= limits::ANCESTORS_MAX {
         return Err(BeginError::TooDeep { wanted: first, at: from.height });
     }
-    let headers = headers_down(operator, from.height, first).await?;
-    let mut out = BTreeMap::new();
-    let mut expected = Some(from);
-    for (sealed, _) in headers {
-        let found = sealed.block();
-        if expected != Some(found) {
-            let wanted = expected.map_or(portcullis_verifier::B256::ZERO, |block| block.hash);
-            let source =
-                CosmosProofError::OtherBlock { height: found.height, expected: wanted, found: found.hash };
-            return Err(BeginError::Proof { height: found.height, source });
+    let (mut out, mut expected, mut top) = (BTreeMap::new(), Some(from), from.height);
+    loop {
+        // In pieces, so that a false one is found soon and the headers themselves need not be kept.
+        let low = top.saturating_sub(limits::ANCESTORS_PIECE).max(first);
+        for (sealed, _) in headers_down(operator, top, low).await? {
+            let found = sealed.block();
+            if expected != Some(found) {
+                let wanted = expected.map_or(B256::ZERO, |block| block.hash);
+                let height = found.height;
+                let source = CosmosProofError::OtherBlock { height, expected: wanted, found: found.hash };
+                return Err(BeginError::Proof { height, source });
+            }
+            out.insert(found.height, found);
+            expected = sealed.parent();
         }
-        out.insert(found.height, found);
-        expected = sealed.parent();
+        if low <= first {
+            return Ok(out);
+        }
+        top = low.saturating_sub(1);
     }
-    Ok(out)
 }
 
 /// Headers with their encodings from `from` down to `to`, several at a time. Not verified.

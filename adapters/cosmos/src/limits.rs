@@ -103,6 +103,11 @@ pub const ROOT_STEP_BLOCKS: u64 = 256;
 pub const KEYS_KEPT: usize = 65_536;
 /// An operator that keeps a proof waiting for so long is not waited for alone: most answer within a few round trips.
 pub const PAYLOAD_HEDGE: Duration = Duration::from_millis(150);
+/// Blocks below the light client that watching may begin at, each verified as an ancestor of the next: a week of 6 s
+/// blocks, 6 MB of hashes.
+pub const ANCESTORS_MAX: u64 = 100_800;
+/// Headers of ancestors that are held at one time, each of about 1 kB.
+pub const ANCESTORS_PIECE: u64 = 255;
 /// Headers of ancestors asked for at one time.
 pub const HEADERS_IN_FLIGHT: usize = 16;
 

@@ -298,3 +298,29 @@ async fn pruned_blocks_are_told_and_never_skipped() {
     watching.until("recovery is told", |seen| seen.told(None, FaultKind::Recovered)).await;
     watching.stop().await.unwrap();
 }
+
+/// The service was away, and a person has pinned a newer header meanwhile: what lies below it is still delivered, each
+/// block verified as the parent of the next.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cursor_below_a_newer_root_is_gone_on_from() {
+    if !node_available() {
+        return;
+    }
+    let world = World::start().await;
+    let mut watching = Watching::start(&world.cosmos(), None);
+    watching.until("the first blocks", |seen| seen.height() > 4).await;
+    let cursor = watching.cursor.clone();
+    watching.stop().await.unwrap();
+    world.transfer(1).await;
+    let (head, events) = world.truth().await;
+    let wanted = events.last().unwrap().raw;
+    let mut config = world.config();
+    config.trust.height = head.height;
+    config.trust.hash = head.hash;
+    config.start_height = 0;
+    let mut watching = Watching::start(&Cosmos::new(config).unwrap(), cursor);
+    watching.until("blocks above the root", |seen| seen.height() > head.height).await;
+    assert_eq!(watching.seen.iter().filter(|one| one.raw() == wanted).count(), 1);
+    assert_eq!(watching.faults(), []);
+    watching.stop().await.unwrap();
+}

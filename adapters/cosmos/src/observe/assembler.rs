@@ -44,6 +44,8 @@ pub(super) struct Standing {
     pub(super) nudged: Option<Instant>,
     /// Failures to tell a block, in a row.
     pub(super) failures: u32,
+    /// Not to be asked for any block before this: each answer of who floods us costs as much as a good one.
+    pub(super) quiet_until: Option<Instant>,
 }
 
 /// See the module.
@@ -262,7 +264,8 @@ impl Assembler {
         let window = u64::try_from(limits::BLOCKS_IN_FLIGHT).unwrap_or(1);
         for height in self.next..self.next.saturating_add(window) {
             for (operator, standing) in self.standings.iter().enumerate() {
-                if standing.head.is_none_or(|(head, _)| head < height) {
+                let quiet = standing.quiet_until.is_some_and(|until| until > at);
+                if quiet || standing.head.is_none_or(|(head, _)| head < height) {
                     continue;
                 }
                 let operators = self.standings.len();

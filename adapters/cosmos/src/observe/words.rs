@@ -62,7 +62,7 @@ impl Assembler {
 
     fn told(&mut self, operator: usize, height: u64, answer: Box<Answer>) {
         if let Some(standing) = self.standings.get_mut(operator) {
-            standing.failures = 0;
+            (standing.failures, standing.quiet_until) = (0, None);
         }
         self.lower(operator, &[Trouble::GarbageBlock, Trouble::NoBlock, Trouble::Pruned]);
         if let Some(voice) = self.book.get_mut(&height).and_then(|entry| entry.voices.get_mut(operator)) {
@@ -88,9 +88,14 @@ impl Assembler {
             Missing::NotYet => limits::RETRY_MIN_MS,
             Missing::Pruned { .. } => limits::PROBE_MS,
             Missing::Rpc(_) => {
-                standing.failures = standing.failures.saturating_add(1);
+                // Blocks that were asked for at one time fail at one time, which is one failure.
+                if standing.quiet_until.is_none_or(|until| until <= at) {
+                    standing.failures = standing.failures.saturating_add(1);
+                }
                 let doubled = limits::RETRY_MIN_MS.checked_shl(standing.failures.min(16)).unwrap_or(u64::MAX);
-                doubled.min(limits::RETRY_MAX_MS)
+                let pause_ms = doubled.min(limits::RETRY_MAX_MS);
+                standing.quiet_until = Some(later(at, pause_ms));
+                pause_ms
             }
         };
         let failures = standing.failures;
