@@ -47,6 +47,7 @@ fn body(n: u64) -> Body {
                 time,
                 safe_height: height,
                 final_height: height.saturating_sub(10),
+                head_time: time,
             })
         }
         index => {

@@ -373,8 +373,15 @@ mod tests {
         let mut follow = heads.follow(chain);
         follow.next(Duration::from_millis(5)).await;
         assert_eq!(heads.get(chain), None);
-        let head =
-            Progress { chain, height: 7, block_hash: B256::ZERO, time: 1, safe_height: 0, final_height: 0 };
+        let head = Progress {
+            chain,
+            height: 7,
+            block_hash: B256::ZERO,
+            time: 1,
+            safe_height: 0,
+            final_height: 0,
+            head_time: 1,
+        };
         heads.put(head);
         // It came between two waits and is not missed.
         follow.next(Duration::from_secs(600)).await;

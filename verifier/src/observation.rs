@@ -371,6 +371,10 @@ pub struct Progress {
     pub safe_height: u64,
     /// Highest block that the chain calls final; never above `safe_height`.
     pub final_height: u64,
+    /// Time of the newest block that a quorum of operators report, delivered or not, seconds since 1970; never below
+    /// `time`. Where it is far above, the chain is being caught up with: what is observed is history. An observer says
+    /// so before it delivers the first of what it catches up with.
+    pub head_time: u64,
 }
 
 #[cfg(test)]

@@ -94,7 +94,15 @@ mod tests {
 
     fn progress(height: u64) -> Progress {
         let chain = ChainId::new("eip155:1").unwrap();
-        Progress { chain, height, block_hash: B256::ZERO, time: 0, safe_height: 0, final_height: 0 }
+        Progress {
+            chain,
+            height,
+            block_hash: B256::ZERO,
+            time: 0,
+            safe_height: 0,
+            final_height: 0,
+            head_time: 0,
+        }
     }
 
     #[test]

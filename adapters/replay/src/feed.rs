@@ -88,6 +88,7 @@ impl Feed {
                     time,
                     safe_height: height.saturating_sub(FINAL_DEPTH),
                     final_height: height.saturating_sub(FINAL_DEPTH),
+                    head_time: time,
                 })
             })
             .collect();

@@ -122,8 +122,15 @@ pub(super) fn round(round: u64, first: u64, count: u64) -> Result<Vec<Input>> {
             out.push(Input { at_ms: at * 1_000, body: Body::Observed(observation) });
         }
         let height = round + 1;
-        let progress =
-            Progress { chain: side, height, block_hash, time: at, safe_height: height, final_height: height };
+        let progress = Progress {
+            chain: side,
+            height,
+            block_hash,
+            time: at,
+            safe_height: height,
+            final_height: height,
+            head_time: at,
+        };
         out.push(Input { at_ms: at * 1_000, body: Body::Progress(progress) });
     }
     Ok(out)

@@ -12,6 +12,8 @@ pub(crate) struct Clock {
     /// Latest time up to which everything was delivered. Never runs backwards: a lying endpoint could
     /// otherwise make what is known to be missing look late again.
     pub(crate) watermark: u64,
+    /// Time of the newest block that the chain's operators report, as of the last progress; none before the first.
+    pub(crate) head_time: Option<u64>,
     /// Highest final block.
     pub(crate) final_height: u64,
     /// All operators dark, or no quorum, since this shell time in milliseconds.

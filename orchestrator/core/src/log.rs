@@ -5,7 +5,7 @@
 
 use alloy_primitives::Keccak256;
 use borsh::{BorshDeserialize, BorshSerialize};
-use portcullis_verifier::{B256, keccak256};
+use portcullis_verifier::{B256, Progress, keccak256};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -15,7 +15,10 @@ use crate::{
 };
 
 /// Version of the encoding of records: the first byte of each.
-pub const RECORD_VERSION: u8 = 2;
+pub const RECORD_VERSION: u8 = 3;
+
+/// The version before, which is still read: its progress did not say where the chain's head was.
+const HEADLESS_VERSION: u8 = 2;
 
 /// Why bytes are not an input.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -55,12 +58,29 @@ pub fn encode_input(input: &Input) -> Vec<u8> {
 pub fn decode_input(bytes: &[u8]) -> Result<(u32, Input), DecodeError> {
     let short = || DecodeError::Short(bytes.len());
     let (version, rest) = bytes.split_first().ok_or_else(short)?;
-    if *version != RECORD_VERSION {
-        return Err(DecodeError::Version { found: *version });
-    }
     let (engine, rest) = rest.split_first_chunk::<4>().ok_or_else(short)?;
-    let input = Input::try_from_slice(rest).map_err(|e| DecodeError::Input { detail: e.to_string() })?;
+    let input = match *version {
+        RECORD_VERSION => Input::try_from_slice(rest),
+        HEADLESS_VERSION => decode_headless(rest),
+        found => return Err(DecodeError::Version { found }),
+    };
+    let input = input.map_err(|e| DecodeError::Input { detail: e.to_string() })?;
     Ok((u32::from_le_bytes(*engine), input))
+}
+
+/// An input as version 2 wrote it: a progress ended before `head_time`, its last field. What was delivered was taken
+/// for the head.
+fn decode_headless(bytes: &[u8]) -> Result<Input, borsh::io::Error> {
+    let whole = Input::try_from_slice(bytes);
+    let Err(error) = whole else { return whole };
+    let longer = [bytes, &[0; 8]].concat();
+    match Input::try_from_slice(&longer) {
+        Ok(Input { at_ms, body: Body::Progress(progress) }) => {
+            let progress = Progress { head_time: progress.time, ..progress };
+            Ok(Input { at_ms, body: Body::Progress(progress) })
+        }
+        _ => Err(error),
+    }
 }
 
 /// Effects as they stand in the log.

@@ -294,3 +294,100 @@ fn opening_is_nothing_that_can_be_asked_for() {
     let effects = run.body(Body::Command(open));
     assert!(matches!(effects.list.as_slice(), [Effect::Notify(_)]), "{effects:?}");
 }
+
+const DAY: u64 = 86_400;
+
+/// A funded bridge on a machine whose clock is ahead by so many seconds, both chains delivered up to now.
+fn ahead_by(secs: u64) -> Run {
+    let mut run = Run::new();
+    run.now_ms += secs * 1_000;
+    run.body(Body::Resumed);
+    run.fund(50_000_000).until(NOW);
+    run
+}
+
+/// Progress while the chain is caught up with: its operators are at `head` already.
+fn catching_up(run: &mut Run, chain: portcullis_verifier::ChainId, time: u64, head: u64) {
+    let progress = portcullis_verifier::Progress { head_time: head, ..progress(chain, time) };
+    run.body(Body::Progress(progress));
+}
+
+#[test]
+fn a_clock_that_is_ahead_hides_no_attack_at_the_head() {
+    for days in [0, 1, 3, 400] {
+        let mut run = ahead_by(days * DAY);
+        run.see(Move::release(7, 50_000, NOW + 12));
+        run.chain_until(home(), NOW + 12);
+        run.prove_all();
+        let asked = actions(&run);
+        assert_eq!(asked.len(), 2, "{days} days ahead");
+        assert!(asked.iter().all(|a| a.level == Level::Closed && a.until > NOW + 12), "{asked:?}");
+    }
+}
+
+#[test]
+fn history_that_is_caught_up_with_closes_nothing_and_what_follows_at_the_head_does() {
+    // The machine's clock is right, or ahead, or as far behind as the chains were.
+    for (ahead_days, silent) in [(30, true), (33, true), (0, false)] {
+        let mut run = ahead_by(ahead_days * DAY);
+        let head = NOW + 30 * DAY;
+        for chain in [home(), away()] {
+            catching_up(&mut run, chain, NOW, head);
+        }
+        run.body(Body::Observed(Move::release(7, 50_000, NOW + 12).observation()));
+        catching_up(&mut run, home(), NOW + 12, head);
+        run.prove_all();
+        assert!(run.causes().contains(&Cause::Unbacked), "it is on record");
+        assert_eq!(actions(&run).is_empty(), silent, "{ahead_days} days ahead");
+
+        run.until(head);
+        assert_eq!(actions(&run).is_empty(), silent, "what was history stays history");
+        run.see(Move::release(8, 50_000, head + 12));
+        run.prove_all();
+        assert!(actions(&run).iter().any(|a| a.until > head + 12), "{ahead_days} days ahead");
+    }
+}
+
+#[test]
+fn operators_from_the_future_make_no_history_while_the_clock_objects() {
+    let mut run = ahead_by(0);
+    run.see(Move::release(7, 50_000, NOW + 12));
+    catching_up(&mut run, home(), NOW + 12, NOW + 400 * DAY);
+    run.prove_all();
+    assert_eq!(actions(&run).len(), 2);
+}
+
+#[test]
+fn what_the_clock_alone_called_history_is_decided_anew_once_the_chain_is_heard() {
+    let mut run = Run::new();
+    run.now_ms += 3 * DAY * 1_000;
+    run.chain_until(away(), NOW + FINALITY);
+    // The first batch of a chain: what was seen comes before how far it is delivered.
+    run.body(Body::Observed(Move::release(7, 50_000, NOW + 12).observation()));
+    run.prove_all();
+    assert!(run.causes().contains(&Cause::Unbacked) && actions(&run).is_empty());
+    catching_up(&mut run, home(), NOW + 12, NOW + 12);
+    run.prove_all();
+    assert_eq!(actions(&run).len(), 2, "it is at the head");
+
+    let mut behind = Run::new();
+    behind.now_ms += 3 * DAY * 1_000;
+    behind.chain_until(away(), NOW + FINALITY);
+    behind.body(Body::Observed(Move::release(7, 50_000, NOW + 12).observation()));
+    catching_up(&mut behind, home(), NOW + 12, NOW + 12 + 3 * DAY);
+    behind.prove_all();
+    assert!(actions(&behind).is_empty(), "it is history");
+}
+
+#[test]
+fn an_attack_on_the_chain_at_its_head_is_not_made_history_by_the_other_chain() {
+    let mut run = ahead_by(40 * DAY);
+    // The other chain's time runs a week ahead, and its own signal is the latest of the incident.
+    let week = 7 * DAY;
+    run.see(Move::mint(9, 50_000, NOW + 20));
+    catching_up(&mut run, away(), NOW + 20, NOW + week);
+    run.see(Move::release(7, 50_000, NOW + 12));
+    run.chain_until(home(), NOW + 24);
+    run.prove_all();
+    assert!(!actions(&run).is_empty(), "{:?}", run.causes());
+}

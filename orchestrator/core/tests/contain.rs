@@ -17,7 +17,7 @@ use portcullis_core::{
     effect::{Cause, Decision},
     input::{Body, Command, GateState, Outcome},
 };
-use portcullis_verifier::{Action, ActionClass, IncidentId, Level, Undecided, Verdict};
+use portcullis_verifier::{Action, ActionClass, IncidentId, Level, Progress, Undecided, Verdict};
 use proptest::{collection::vec, prelude::*};
 
 const NOW: u64 = T0 + 3 * FINALITY;
@@ -157,7 +157,7 @@ fn a_raised_mode_does_what_was_held_back_but_not_for_old_stories() {
     run.body(raise("home", run.now_ms));
     assert_eq!(actions(&run).len(), 1);
     run.effective();
-    run.at(NOW + 3 * 86_400);
+    run.until(NOW + 3 * 86_400);
     run.body(raise("away", run.now_ms));
     assert_eq!(actions(&run).len(), 1, "three days later nothing is closed for it");
 }
@@ -167,6 +167,10 @@ fn history_is_recorded_not_acted_on() {
     let mut run = Run::new();
     run.at(NOW + 400 * 86_400);
     run.fund(50_000_000).until(NOW);
+    for chain in [home(), away()] {
+        let head_time = NOW + 400 * 86_400;
+        run.body(Body::Progress(Progress { head_time, ..progress(chain, NOW) }));
+    }
     strike(&mut run, 0, NOW + 12);
     assert_eq!(run.prove_all(), 0);
     assert_eq!(run.causes(), [Cause::Unbacked]);

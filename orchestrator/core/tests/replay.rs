@@ -125,6 +125,23 @@ fn an_input_survives_its_encoding_and_nothing_else_decodes() {
     assert!(decode_input(&[9, 0, 0, 0, 0]).is_err());
 }
 
+#[test]
+fn the_version_before_is_read_with_what_was_delivered_for_the_head() {
+    let run = attack();
+    for (input, _) in &run.log {
+        let mut bytes = encode_input(input);
+        bytes[0] = 2;
+        let mut expected = input.clone();
+        if let Body::Progress(progress) = &mut expected.body {
+            bytes.truncate(bytes.len() - 8);
+            progress.head_time = progress.time;
+        }
+        assert_eq!(decode_input(&bytes).unwrap(), (ENGINE_VERSION, expected));
+        assert!(decode_input(&bytes[..bytes.len() - 1]).is_err());
+        assert!(decode_input(&[&bytes[..], &[0; 9]].concat()).is_err());
+    }
+}
+
 fn number() -> impl Strategy<Value = u64> {
     prop_oneof![0u64..6, Just(u64::MAX), T0..T0 + 20_000, any::<u64>()]
 }
@@ -204,16 +221,19 @@ fn observed() -> impl Strategy<Value = Body> {
 fn body() -> impl Strategy<Value = Body> {
     let chain =
         prop_oneof![Just(home()), Just(away()), Just(portcullis_verifier::ChainId::new("eip155:9").unwrap())];
-    let progress = (chain.clone(), number(), number(), number()).prop_map(|(chain, height, time, fin)| {
-        Body::Progress(Progress {
-            chain,
-            height,
-            block_hash: word(height),
-            time,
-            safe_height: fin,
-            final_height: fin,
-        })
-    });
+    let progress = (chain.clone(), number(), number(), number(), number()).prop_map(
+        |(chain, height, time, fin, head_time)| {
+            Body::Progress(Progress {
+                chain,
+                height,
+                block_hash: word(height),
+                time,
+                safe_height: fin,
+                final_height: fin,
+                head_time,
+            })
+        },
+    );
     let target = prop_oneof![Just(slug("home")), Just(slug("away")), Just(slug("nobody"))];
     let gate = (target.clone(), number(), number(), 0u32..3, any::<bool>()).prop_map(
         |(target, height, until, generation, proven)| {

@@ -283,6 +283,7 @@ mod tests {
             time: 1,
             safe_height: 6,
             final_height: 5,
+            head_time: 1,
         };
         let chain = ChainStatus {
             progress: Some(progress),

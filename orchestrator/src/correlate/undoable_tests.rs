@@ -24,7 +24,8 @@ fn event(height: u64, block: u8, status: Status) -> Body {
 fn progress(height: u64) -> Body {
     let (safe_height, final_height) = (0, 0);
     let (chain, block_hash, time) = (chain(), B256::ZERO, height);
-    Body::Progress(Progress { chain, height, block_hash, time, safe_height, final_height })
+    let head_time = time;
+    Body::Progress(Progress { chain, height, block_hash, time, safe_height, final_height, head_time })
 }
 
 fn spans(undoable: &Undoable, blocks: &[(u64, u8)]) -> Vec<Option<(u64, u64)>> {

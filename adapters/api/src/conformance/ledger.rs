@@ -94,6 +94,10 @@ impl Ledger {
                 if progress.final_height > progress.safe_height || progress.safe_height > progress.height {
                     self.violations.push(format!("settled heights are out of order at {}", progress.height));
                 }
+                if progress.head_time < progress.time {
+                    self.violations
+                        .push(format!("the head lies before what is delivered at {}", progress.height));
+                }
                 self.progress = Some(*progress);
                 self.cursor = Some(cursor.clone());
             }

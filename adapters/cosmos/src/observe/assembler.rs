@@ -64,6 +64,8 @@ pub(super) struct Assembler {
     time: u64,
     /// Whether a block was delivered since watching began.
     moved: bool,
+    /// Height and time of the first of them.
+    began: Option<(u64, u64)>,
     pub(super) book: BTreeMap<u64, Entry>,
     pub(super) settled: BTreeMap<u64, Settled>,
     pub(super) standings: Vec<Standing>,
@@ -95,6 +97,7 @@ impl Assembler {
             recent,
             time: 0,
             moved: false,
+            began: None,
             book: BTreeMap::new(),
             settled: BTreeMap::new(),
             standings,
@@ -178,7 +181,11 @@ impl Assembler {
             chain,
             seen_at: self.reached.1,
             observations,
-            progress: delivered.map(|block| batch::progress(chain, block, self.time)),
+            progress: delivered.map(|block| {
+                let newest = (block.height, self.time);
+                let head_time = batch::head_time(self.began.unwrap_or(newest), newest, self.reached.0);
+                batch::progress(chain, block, self.time, head_time)
+            }),
             cursor: delivered.map(|_| batch::cursor(chain, &self.recent)),
         }))
     }
@@ -252,6 +259,7 @@ impl Assembler {
             self.recent.pop_front();
         }
         (self.time, self.moved, self.next) = (time, true, height.saturating_add(1));
+        self.began.get_or_insert((height, time));
         observations
     }
 

@@ -92,7 +92,7 @@ pub(crate) fn double_sign(
 }
 
 /// How far the chain is delivered: what is delivered is final.
-pub(crate) fn progress(chain: ChainId, block: BlockRef, time: u64) -> Progress {
+pub(crate) fn progress(chain: ChainId, block: BlockRef, time: u64, head_time: u64) -> Progress {
     Progress {
         chain,
         height: block.height,
@@ -100,7 +100,18 @@ pub(crate) fn progress(chain: ChainId, block: BlockRef, time: u64) -> Progress {
         time,
         safe_height: block.height,
         final_height: block.height,
+        head_time: head_time.max(time),
     }
+}
+
+/// The time of the chain's head, from the height that a quorum has reached: operators tell heights only, so it is reckoned
+/// at the pace of what was delivered since watching began, `began` and `newest` being heights and times. No chain of this
+/// family that is watched makes more than a block a second on average; where it does, it looks nearer than it is.
+pub(crate) fn head_time(began: (u64, u64), newest: (u64, u64), reached: u64) -> u64 {
+    let (blocks, secs) = (newest.0.saturating_sub(began.0), newest.1.saturating_sub(began.1));
+    let ahead = reached.saturating_sub(newest.0);
+    let measured = ahead.saturating_mul(secs).checked_div(blocks);
+    newest.1.saturating_add(measured.unwrap_or(ahead))
 }
 
 /// Where to go on after the newest block. Nothing is ever undone.
@@ -137,4 +148,24 @@ pub(crate) fn fault(chain: ChainId, tip: BlockRef, time: u64, fault: EndpointFau
     let position = Position { tx_index: 0, log_index: 0, ..behind(tip) };
     let raw = digest("portcullis.cosmos.fault.v1", &fault);
     Observation::new(chain, position, time, Status::Included, raw, Event::Fault(fault))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_head_is_as_far_ahead_as_the_chain_s_own_pace_says() {
+        // A hundred blocks in ten minutes, a thousand more to come.
+        assert_eq!(head_time((1, 5_000), (101, 5_600), 1_101), 11_600);
+        assert_eq!(head_time((1, 5_000), (101, 5_600), 101), 5_600, "at the head");
+        assert_eq!(
+            head_time((1, 5_000), (101, 5_600), 90),
+            5_600,
+            "a quorum that fell back is no head before us"
+        );
+        assert_eq!(head_time((7, 5_000), (7, 5_000), 90_007), 95_000, "one block has no pace yet");
+        assert_eq!(head_time((1, 5_000), (11, 5_000), 1_000), 5_000, "no time passed: it is not called old");
+        assert_eq!(head_time((1, 0), (2, u64::MAX), u64::MAX), u64::MAX);
+    }
 }

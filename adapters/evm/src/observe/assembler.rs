@@ -58,6 +58,8 @@ pub(super) struct Assembler {
     ranging: Option<u64>,
     /// No ranges before then.
     range_pause: Option<Instant>,
+    /// Time of the newest block that a quorum had reached when it was last asked, seconds since 1970.
+    head_time: u64,
     started: Instant,
     /// When any operator last brought a block that was new.
     moved: Instant,
@@ -98,6 +100,7 @@ impl Assembler {
             fetching: BTreeMap::new(),
             ranging: None,
             range_pause: None,
+            head_time: 0,
             started: Instant::now(),
             moved: Instant::now(),
             probed: Instant::now(),

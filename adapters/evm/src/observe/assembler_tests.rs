@@ -193,6 +193,19 @@ async fn a_block_waits_for_two_heads_and_two_equal_answers() {
 }
 
 #[tokio::test]
+async fn how_far_ahead_the_chain_is_comes_before_what_is_behind() {
+    let (mut rig, mut faults) = (rig(2), Vec::new());
+    let far = head(0, 10_000, block(0, 9_999), true);
+    rig.head(0, far.clone()).await;
+    assert!(rig.stays().await, "one operator says nothing of the chain");
+    rig.head(1, far).await;
+    let batch = rig.next(&mut faults).await;
+    let progress = batch.progress.unwrap();
+    assert_eq!((progress.height, progress.time, progress.head_time), (10, 120, 120_000));
+    assert!(batch.observations.is_empty(), "{:?}", batch.observations);
+}
+
+#[tokio::test]
 async fn a_quiet_block_needs_no_answer_but_a_pushed_log_overrules_its_bloom() {
     let (mut rig, mut faults) = (rig(2), Vec::new());
     let quiet = head(0, 11, block(0, 10), false);

@@ -146,6 +146,17 @@ impl Tree {
         heights.get(self.quorum.saturating_sub(1)).copied()
     }
 
+    /// The time of the newest block that a quorum of operators say they have reached.
+    ///
+    /// SECURITY: the time that `quorum` operators have reached, not the latest: one liar cannot make what happens now look
+    /// like history, for which no gate is closed.
+    pub(crate) fn quorum_time(&self) -> Option<u64> {
+        let known = self.heads.iter().flatten().filter_map(|head| self.known(&head.block.hash));
+        let mut times: Vec<u64> = known.map(|head| head.time).collect();
+        times.sort_unstable_by(|a, b| b.cmp(a));
+        times.get(self.quorum.saturating_sub(1)).copied()
+    }
+
     fn position(&self, block: BlockRef) -> Option<usize> {
         let oldest = self.window.front()?.block.height;
         let at = usize::try_from(block.height.checked_sub(oldest)?).ok()?;

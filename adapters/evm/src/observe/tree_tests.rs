@@ -115,6 +115,21 @@ fn the_window_keeps_the_bound_and_forgets_the_rest() {
 }
 
 #[test]
+fn the_head_s_time_is_what_a_quorum_has_reached() {
+    let mut tree = tree();
+    assert_eq!(tree.quorum_time(), None);
+    grow(&mut tree, 0, 11, 13);
+    tree.point(0, name(0, 13));
+    assert_eq!(tree.quorum_time(), None, "one operator is no quorum");
+    tree.point(1, name(0, 12));
+    assert_eq!(tree.quorum_time(), Some(144));
+    let far = head(name(3, 1_000_000), B256::ZERO);
+    assert!(tree.add(far, Instant::now(), 2));
+    tree.point(2, name(3, 1_000_000));
+    assert_eq!(tree.quorum_time(), Some(156), "a liar's time is none");
+}
+
+#[test]
 fn a_liars_headers_are_bounded() {
     let mut tree = tree();
     let now = Instant::now();

@@ -269,6 +269,7 @@ impl Follower {
             time: last.time,
             safe_height,
             final_height: settled(self.config.final_depth_blocks).min(safe_height),
+            head_time: head.time.max(last.time),
         }
     }
 

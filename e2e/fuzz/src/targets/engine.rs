@@ -122,6 +122,7 @@ pub(super) fn inputs() -> Vec<Input> {
                 time: 1_700_000_000 + height,
                 safe_height: height,
                 final_height: height - 1,
+                head_time: 1_700_000_000 + height,
             }));
         }
     }

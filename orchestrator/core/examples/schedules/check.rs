@@ -148,7 +148,15 @@ fn order_free(world: &World, end: u64) -> Result<(), Violation> {
     for chain in [home(), away()] {
         let (height, block_hash) = (height(end), word(1));
         let (safe_height, final_height) = (height - 32, height - 64);
-        input(Body::Progress(Progress { chain, height, block_hash, time: end, safe_height, final_height }));
+        input(Body::Progress(Progress {
+            chain,
+            height,
+            block_hash,
+            time: end,
+            safe_height,
+            final_height,
+            head_time: end,
+        }));
     }
     let (one, other) = (verdicts(found, watched.turns), verdicts(&straight, watched.turns));
     if one != other {

@@ -24,7 +24,16 @@ impl Watched {
     pub fn progress(&mut self, chain: usize, time: u64, block_hash: B256) -> Result<(), Violation> {
         let (chain, height) = ([home(), away()][chain], height(time));
         let (safe_height, final_height) = (height.saturating_sub(32), height.saturating_sub(64));
-        self.input(Body::Progress(Progress { chain, height, block_hash, time, safe_height, final_height }))
+        let head_time = time;
+        self.input(Body::Progress(Progress {
+            chain,
+            height,
+            block_hash,
+            time,
+            safe_height,
+            final_height,
+            head_time,
+        }))
     }
 
     /// Time passes on the shell's clock; the engine is woken when it asked to be.

@@ -14,7 +14,7 @@ use crate::{
     names::Names,
     plan::{self, Now, Order, Step, Want},
     policy::{self, Choice},
-    signals::{SignalKey, Stored, Subject},
+    signals::{Moment, SignalKey, Stored, Subject},
 };
 
 /// Why an extension is withheld.
@@ -133,10 +133,24 @@ impl Engine {
 
     /// True when acting for an incident can still stop something. A catch-up through old blocks, a raised mode or a
     /// new playbook must not close gates for what happened long ago; nor for what a person judged to be nothing.
+    ///
+    /// SECURITY: how far a signal's own chain has come, by its operators, says whether it is history. The machine's
+    /// clock may only object: set days ahead, it would otherwise make history of an attack at the head. Alone it speaks
+    /// only until a chain's operators are heard for the first time, and whatever it silenced is then decided anew.
     pub(super) fn is_current(&self, incident: &Incident) -> bool {
-        let last = incident.keys.last().map_or(0, |(moment, _)| moment.0);
         let now_secs = self.now_ms.checked_div(1_000).unwrap_or(0);
-        !incident.dismissed && last.saturating_add(self.config.rules.quiet_secs) >= now_secs
+        let quiet_secs = self.config.rules.quiet_secs;
+        let quiet_over = |moment: &Moment| moment.0.saturating_add(quiet_secs);
+        // What is older than every chain's head and the clock is history, and so is all before it.
+        let heads = self.clocks.iter().filter_map(|(_, clock)| clock.head_time);
+        let oldest = heads.fold(now_secs, u64::min);
+        let moments = incident.keys.iter().rev().map(|(moment, _)| moment);
+        let mut near = moments.take_while(|moment| quiet_over(moment) >= oldest);
+        !incident.dismissed
+            && near.any(|moment| {
+                let over = quiet_over(moment);
+                over >= now_secs || self.clocks.get(moment.1).head_time.is_some_and(|head| over >= head)
+            })
     }
 
     /// Runs the playbook that may be run, if there is anything new to do.
@@ -314,7 +328,8 @@ impl Engine {
             value_micro_usd: 0,
             detail: detail.clone(),
         };
-        let moment = (now.time, 0, now.height, 0);
+        let chain = self.names.chain(&first.chain).unwrap_or_default();
+        let moment = (now.time, chain, now.height, 0);
         let stored = Stored { signal, moment, claim: None, seen: None, incident: IncidentId(B256::ZERO) };
         self.signals.set(self.setting(), key, stored);
         let Some(id) = self.signals.get(&key).map(|stored| stored.incident) else { return };

@@ -216,10 +216,15 @@ impl Engine {
             clock.progress = Some((*progress, now_ms));
         }
         clock.watermark = clock.watermark.max(progress.time);
+        clock.head_time = Some(progress.head_time.max(progress.time));
         let final_rose = progress.final_height > clock.final_height;
         clock.final_height = clock.final_height.max(progress.final_height);
         let was_stalled = moved && core::mem::take(&mut clock.stalled);
         self.rearm |= first || was_stalled;
+        if first {
+            // What the machine's clock called history until now may be what happens at the head.
+            self.signals.changed.extend(self.signals.incidents.keys());
+        }
         if was_stalled {
             self.clear_chain(Cause::StalledChain, chain);
         }

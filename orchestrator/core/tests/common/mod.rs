@@ -250,6 +250,7 @@ pub fn progress(chain: ChainId, time: u64) -> Progress {
         time,
         safe_height: height.saturating_sub(32),
         final_height: height.saturating_sub(64),
+        head_time: time,
     }
 }
 

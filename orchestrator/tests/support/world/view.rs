@@ -66,6 +66,7 @@ impl View {
                 time: newest.time,
                 safe_height: final_height,
                 final_height,
+                head_time: newest.time,
             }),
             cursor: Some(Cursor {
                 chain: self.chain,

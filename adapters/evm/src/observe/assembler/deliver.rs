@@ -136,6 +136,11 @@ impl Assembler {
         self.send(seen_at, observations, tip, time, cursor);
     }
 
+    /// Tells where the chain's head is, without anything new.
+    pub(super) fn tell_head(&mut self) {
+        self.send_tip(Instant::now(), Vec::new());
+    }
+
     fn send(
         &mut self,
         seen_at: Instant,
@@ -145,6 +150,8 @@ impl Assembler {
         cursor: Cursor,
     ) {
         let chain = self.network.chain;
+        // While too few tell, the head is where it was last: what is delivered meanwhile is no nearer to it.
+        self.head_time = self.tree.quorum_time().unwrap_or(self.head_time);
         let progress = self.settled.settle(Progress {
             chain,
             height: tip.height,
@@ -152,6 +159,7 @@ impl Assembler {
             time,
             safe_height: 0,
             final_height: 0,
+            head_time: self.head_time.max(time),
         });
         metrics::gauge!("portcullis_observed_height", "chain" => chain.as_str().to_owned())
             .set(u32::try_from(tip.height).unwrap_or(u32::MAX));

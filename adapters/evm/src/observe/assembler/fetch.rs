@@ -118,6 +118,8 @@ impl Assembler {
         let to = head.saturating_sub(bound);
         tracing::info!(chain = %self.network.chain, from = tip.saturating_add(1), to, "catching up in ranges");
         self.ranging = Some(to);
+        // How far ahead the chain is, is told before the first of what is behind: what follows is history.
+        self.tell_head();
         let healthy = |at: &usize| !self.health.has(self.name(*at), Trouble::Dark);
         let task = Backfill {
             network: Arc::clone(&self.network),
