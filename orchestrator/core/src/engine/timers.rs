@@ -1,6 +1,6 @@
 //! Waking up again: stalls, evidence that did not come, actions that failed.
 
-use portcullis_verifier::{Action, IncidentId};
+use portcullis_verifier::{Action, IncidentId, Slug};
 
 use super::Engine;
 use crate::{
@@ -68,20 +68,25 @@ impl Engine {
     /// Actions that failed on chain are asked for again, and those that did not take effect in the first half of
     /// their time are asked for anew, as long as their closure is still wanted.
     fn ask_gates_again(&mut self, effects: &mut Effects) {
-        let now_ms = self.now_ms;
-        let is_due = |at: Option<u64>| at.is_some_and(|at| at <= now_ms);
-        for target in self.config.targets.clone() {
-            let Some(gate) = self.gates.get(&target.id) else { continue };
-            let due = |asked: &&Asked| {
-                is_due(asked.again_ms) || is_due(self.extension_due_ms(&target, gate, asked))
-            };
-            let due: Vec<Asked> = gate.asked.iter().filter(due).copied().collect();
-            for asked in due {
-                if let Some(decision) = self.ask_again(&target, asked) {
-                    effects.list.push(Effect::Contain(decision));
-                }
+        for (name, asked) in self.gates_due() {
+            let Some(target) = self.target(name).cloned() else { continue };
+            if let Some(decision) = self.ask_again(&target, asked) {
+                effects.list.push(Effect::Contain(decision));
             }
         }
+    }
+
+    /// What has to be asked again now, in the order of the targets; nothing, nearly always.
+    fn gates_due(&self) -> Vec<(Slug, Asked)> {
+        let is_due = |at: Option<u64>| at.is_some_and(|at| at <= self.now_ms);
+        let targets = self.config.targets.iter();
+        let gates = targets.filter_map(|target| Some((target, self.gates.get(&target.id)?)));
+        let asked =
+            gates.flat_map(|(target, gate)| gate.asked.iter().map(move |asked| (target, gate, asked)));
+        let due = asked.filter(|(target, gate, asked)| {
+            is_due(asked.again_ms) || is_due(self.extension_due_ms(target, gate, asked))
+        });
+        due.map(|(target, _, asked)| (target.id, *asked)).collect()
     }
 
     fn ask_again(&mut self, target: &Target, asked: Asked) -> Option<Decision> {

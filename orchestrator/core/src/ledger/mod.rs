@@ -8,7 +8,7 @@ mod message;
 mod settle;
 mod table;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 pub(crate) use message::{Live, SourceView, Verdict};
 use message::{Message, Use};
@@ -85,6 +85,8 @@ pub(crate) struct Ledger {
     irregular: BTreeMap<RecordNo, Message>,
     waiting: BTreeMap<WaitingKey, Waiting>,
     waiting_value: BTreeMap<BridgeNo, u64>,
+    /// Those of them that count, by bridge and value: while a source is late, every further one asks for the largest.
+    by_value: BTreeSet<(BridgeNo, u64, RecordNo, B256)>,
     tallies: BTreeMap<(RouteNo, TokenNo), Tally>,
     recent: Vec<VecDeque<Recent>>,
     open: u64,
@@ -101,6 +103,7 @@ impl Ledger {
             irregular: BTreeMap::new(),
             waiting: BTreeMap::new(),
             waiting_value: BTreeMap::new(),
+            by_value: BTreeSet::new(),
             tallies: BTreeMap::new(),
             recent: Vec::new(),
             open: 0,
@@ -249,6 +252,7 @@ impl Ledger {
     ) {
         self.waiting.clear();
         self.waiting_value.clear();
+        self.by_value.clear();
         for at in self.irregular.keys().copied().collect::<Vec<_>>() {
             let Some(route) = self.table.get(at).and_then(|r| names.route_at(r.route)).copied() else {
                 continue;
@@ -288,8 +292,9 @@ impl Ledger {
 
     /// The largest consumption that waits at a bridge.
     pub(crate) fn largest_waiting(&self, bridge: BridgeNo) -> Option<(RouteNo, B256, Live)> {
-        let waits = self.waiting.iter().filter(|(_, w)| w.bridge == bridge && w.counted);
-        let ((_, _, at, event), _) = waits.max_by_key(|((_, _, at, event), w)| (w.value, *at, *event))?;
+        let from = (bridge, 0, 0, B256::ZERO);
+        let to = (bridge, u64::MAX, RecordNo::MAX, B256::repeat_byte(0xff));
+        let (_, _, at, event) = self.by_value.range(from..=to).next_back()?;
         let record = self.table.get(*at)?;
         let used = self.irregular.get(at)?.uses.iter().find(|u| u.live.event == *event)?;
         Some((record.route, record.id, used.live))

@@ -121,6 +121,7 @@ impl Ledger {
             {
                 let total = self.waiting_value.entry(was.bridge).or_default();
                 *total = total.saturating_sub(was.value);
+                self.by_value.remove(&(was.bridge, was.value, at, live.event));
             }
             if waits(after) {
                 let value = names.value(live.token, live.amount, live.time).unwrap_or(0);
@@ -129,6 +130,7 @@ impl Ledger {
                 if counted {
                     let total = self.waiting_value.entry(route.bridge).or_default();
                     *total = total.saturating_add(value);
+                    self.by_value.insert((route.bridge, value, at, live.event));
                 }
             }
         }
