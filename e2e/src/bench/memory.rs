@@ -9,7 +9,8 @@ use std::process::Stdio;
 use std::time::Instant;
 
 use eyre::{Result, WrapErr, bail, eyre};
-use portcullis_core::Engine;
+use portcullis_core::{Body, Engine, Input, limits};
+use portcullis_verifier::Observation;
 use serde::{Deserialize, Serialize};
 use tokio::process::Command;
 
@@ -28,6 +29,8 @@ pub struct Growth {
     pub bytes: f64,
     /// Messages remembered, and nanoseconds per input around that size.
     pub cost: Vec<(u64, f64)>,
+    /// Nanoseconds of one look-up in a bare table of as many random keys as messages at most.
+    pub look_up: f64,
 }
 
 /// Feeds an engine with matched messages up to `most`, and looks at it on the way.
@@ -55,7 +58,40 @@ pub fn probe(most: u64) -> Result<Growth> {
         }
         out.cost.push((size, cost));
     }
+    drop(run);
+    out.look_up = bare_look_up(most);
     Ok(out)
+}
+
+/// What the machine needs to look a random key up among so many, nanoseconds: eight bytes each in a bare table, half of
+/// what is looked up is not there, and each key depends on what was found before, so that none is looked up ahead.
+fn bare_look_up(keys: u64) -> f64 {
+    const LOOK_UPS: u64 = 400_000;
+    // SplitMix64; never zero, which marks an empty place.
+    let key = |n: u64| {
+        let n = (n ^ (n >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let n = (n ^ (n >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (n ^ (n >> 31)) | 1
+    };
+    let mut places = vec![0u64; (keys * 2).next_power_of_two() as usize];
+    let mask = places.len() - 1;
+    let place = |places: &[u64], key: u64| {
+        let mut at = (key >> 8) as usize & mask;
+        while places[at] != 0 && places[at] != key {
+            at = (at + 1) & mask;
+        }
+        at
+    };
+    for n in 0..keys {
+        let at = place(&places, key(n));
+        places[at] = key(n);
+    }
+    let (begun, mut found) = (Instant::now(), 0u64);
+    for n in 0..LOOK_UPS {
+        let wanted = black_box(key((n * 2_654_435_761 + found) % (2 * keys)));
+        found = u64::from(places[place(&places, wanted)] == wanted);
+    }
+    begun.elapsed().as_secs_f64() * 1e9 / LOOK_UPS as f64
 }
 
 struct Run {
@@ -76,8 +112,12 @@ impl Run {
             let count = left.min(STRETCH);
             let inputs = engine::round(self.messages / STRETCH, self.messages, count)?;
             let begun = Instant::now();
-            for input in &inputs {
-                black_box(self.engine.step(black_box(input)));
+            // As the service does with what an observer hands it: looked ahead for, then consumed.
+            for batch in inputs.chunks(limits::FORESEEN) {
+                self.engine.foresee(batch.iter().filter_map(observation));
+                for input in batch {
+                    black_box(self.engine.step(black_box(input)));
+                }
             }
             costs.push(begun.elapsed().as_secs_f64() * 1e9 / inputs.len() as f64);
             self.messages += count;
@@ -88,6 +128,10 @@ impl Run {
         }
         Ok(super::percentile(&costs, 0.5))
     }
+}
+
+fn observation(input: &Input) -> Option<&Observation> {
+    if let Body::Observed(seen) = &input.body { Some(seen) } else { None }
 }
 
 /// Runs [`probe`] in a process of its own, which is `program --probe-memory`.
@@ -118,6 +162,6 @@ mod tests {
         let growth = probe(10_000).unwrap();
         let sizes: Vec<u64> = growth.cost.iter().map(|(size, _)| *size).collect();
         assert_eq!(sizes, [1_000, 10_000]);
-        assert!(growth.cost.iter().all(|(_, cost)| *cost > 0.0));
+        assert!(growth.cost.iter().all(|(_, cost)| *cost > 0.0) && growth.look_up > 0.0);
     }
 }

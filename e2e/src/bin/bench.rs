@@ -153,6 +153,8 @@ async fn remembered(args: &Args, figures: &mut Figures) -> Result<()> {
     let costs = || growth.cost.iter().map(|(_, cost)| *cost);
     let (least, most) = (costs().fold(f64::INFINITY, f64::min), costs().fold(0.0, f64::max));
     figures.insert("cost_growth", Figure::at_most(most, "ns", least, least * 2.0));
+    // Why it grows at all: memory is far away. What an input costs more, beside one look-up in a table of as many keys.
+    figures.insert("cost_growth_by_look_ups", Figure::told(most - least, "ns", growth.look_up));
     Ok(())
 }
 

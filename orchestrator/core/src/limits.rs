@@ -12,6 +12,10 @@ pub const MESSAGES: usize = 4_294_967_294;
 /// they turn out false later. Losing the oldest costs provability, not the verdict. About 7 MB per chain.
 pub const RECENT_PER_CHAIN: usize = 65_536;
 
+/// Inputs that are looked ahead for at one time: what they touch fits the nearest cache twice over, and a processor does
+/// not wait for more lines of memory at once anyway.
+pub const FORESEEN: usize = 64;
+
 /// Signals remembered before further ones that may only tell are counted, not kept: what anybody can provoke for
 /// gas must not fill memory. About 100 MB. What may close a gate is always kept.
 pub const ADVISORY_SIGNALS: usize = 100_000;

@@ -236,6 +236,11 @@ impl Names {
         Some(at)
     }
 
+    /// Number of a route that was met or configured.
+    pub(crate) fn route_no(&self, bridge: BridgeNo, origin: B256, destination: B256) -> Option<RouteNo> {
+        self.route_numbers.get(&(bridge, origin, destination)).copied()
+    }
+
     fn resolve(&self, config: &EngineConfig, route: Route) -> Route {
         let bare = Route { reach: Reach::Unknown, finality_secs: 0, skew_secs: 0, ..route };
         let Some(name) = self.bridges.get(usize::from(route.bridge)) else { return bare };

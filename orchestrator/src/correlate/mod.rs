@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use portcullis_adapter::Batch;
 use portcullis_core::effect::Decision;
 use portcullis_core::log::{chain_head, encode_effects, encode_input};
-use portcullis_core::{Body, Command, ENGINE_VERSION, Effect, Effects, Engine, Input};
+use portcullis_core::{Body, Command, ENGINE_VERSION, Effect, Effects, Engine, Input, limits};
 use portcullis_verifier::{ActionId, B256, Event, Observation, Progress, Slug};
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -168,10 +168,14 @@ impl Correlator {
             if let Some(overload) = self.sources.behind(chain, seen_at.elapsed()) {
                 self.consume(overload);
             }
-            for observation in observations {
-                self.observed(observation);
-                if self.is_full() {
-                    self.hand_over().await?;
+            let mut coming = observations.into_iter();
+            while !coming.as_slice().is_empty() {
+                self.engine.foresee(coming.as_slice().iter().take(limits::FORESEEN));
+                for observation in coming.by_ref().take(limits::FORESEEN) {
+                    self.observed(observation);
+                    if self.is_full() {
+                        self.hand_over().await?;
+                    }
                 }
             }
             if let Some(progress) = progress {

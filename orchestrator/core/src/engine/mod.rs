@@ -17,7 +17,7 @@ mod words;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use fate::Intake;
-use portcullis_verifier::{OperatorId, Slug, U256, codec::digest};
+use portcullis_verifier::{B256, Event, Observation, OperatorId, Slug, Transfer, U256, codec::digest};
 
 use crate::{
     budget::Spent,
@@ -67,6 +67,15 @@ pub struct Engine {
     /// Something changed that may need an earlier deadline.
     rearm: bool,
     changes: Vec<Change>,
+}
+
+/// Where a transfer's message starts and where it ends.
+fn ends(transfer: &Transfer) -> (B256, B256) {
+    if transfer.kind.is_source() {
+        (transfer.local, transfer.remote)
+    } else {
+        (transfer.remote, transfer.local)
+    }
 }
 
 impl Engine {
@@ -148,6 +157,22 @@ impl Engine {
             self.arm(&mut effects);
         }
         effects
+    }
+
+    /// Looks ahead: has fetched what the next steps will read of the ledger, for up to [`limits::FORESEEN`] observations.
+    ///
+    /// Whoever has a batch shows it before stepping through it. Among ten million messages a step alone waits for
+    /// memory longer than it works; shown ahead, the waits of many steps are one. Changes nothing and decides nothing.
+    pub fn foresee<'a>(&self, coming: impl IntoIterator<Item = &'a Observation>) {
+        let messages = coming.into_iter().filter_map(|observation| match observation.event() {
+            Event::Transfer(transfer) => {
+                let (origin, destination) = ends(transfer);
+                let bridge = self.names.bridge_no(&transfer.bridge)?;
+                Some((self.names.route_no(bridge, origin, destination)?, &transfer.message_id))
+            }
+            _ => None,
+        });
+        self.ledger.touch(messages);
     }
 
     /// The configuration in force.

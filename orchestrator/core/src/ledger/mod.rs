@@ -4,6 +4,7 @@
 //! same id, token, amount and recipient, old enough to be final. Which release that is, is settled by chain order
 //! over what is live *now*, so arrival order, duplicates and undone reorganisations leave no trace.
 
+mod index;
 mod message;
 mod settle;
 mod table;
@@ -148,6 +149,11 @@ impl Ledger {
             self.count(seen, true);
         }
         taken
+    }
+
+    /// Has the records of these messages fetched from memory; see [`Table::touch`].
+    pub(crate) fn touch<'a>(&self, messages: impl Iterator<Item = (RouteNo, &'a B256)>) {
+        self.table.touch(messages);
     }
 
     fn full(&mut self) -> Taken {
