@@ -77,6 +77,10 @@ pub(crate) enum Place {
 }
 
 /// What a mapped event means, with where its values stand.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one for each mapping, made once; the large variant is the common one"
+)]
 #[derive(Debug, Clone)]
 pub(crate) enum Meaning {
     /// Value moved.

@@ -215,8 +215,8 @@ impl Devnet {
         Ok(())
     }
 
-    /// Ends the node and starts it again, with what it had; waits for its first new block, because it takes no
-    /// transaction before.
+    /// Ends the node and starts it again, with what it had; waits until it has worked through its first new block,
+    /// because it judges transactions wrongly before.
     ///
     /// # Errors
     /// [`DevnetError`] when it does not come up.
@@ -224,7 +224,8 @@ impl Devnet {
         let before = self.head().await?.height;
         self.stop().await?;
         self.run().await?;
-        self.reach(before.saturating_add(1)).await.map(drop)
+        // A block is told before it is worked through; the next one shows that it was.
+        self.reach(before.saturating_add(2)).await.map(drop)
     }
 
     /// Ends the node; what it has stays.

@@ -3,6 +3,7 @@
 
 mod answers;
 mod block;
+mod kept;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -19,6 +20,8 @@ use crate::{
     limits,
     root::LightClient,
 };
+
+use kept::Kept;
 
 pub(crate) use answers::{Answered, RawEvent, Status, read_push, status, stored};
 pub(crate) use block::{Results, Told, ValidatorSets, header, results, told, transactions};
@@ -103,7 +106,7 @@ impl Network {
 /// Keys of contracts by their keccak256: claims name a key by its digest, the chain's stores by itself.
 #[derive(Debug, Default)]
 pub(crate) struct KeyBook {
-    inner: Mutex<(BTreeMap<B256, Vec<u8>>, VecDeque<B256>)>,
+    inner: Mutex<Kept>,
 }
 
 impl KeyBook {
@@ -111,22 +114,14 @@ impl KeyBook {
     /// [`limits::KEYS_KEPT`].
     pub(crate) fn learn(&self, own: &[u8]) -> B256 {
         let digest = keccak256(own);
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let (keys, order) = &mut *inner;
-        if keys.insert(digest, own.to_vec()).is_none() {
-            order.push_back(digest);
-            if order.len() > limits::KEYS_KEPT
-                && let Some(oldest) = order.pop_front()
-            {
-                keys.remove(&oldest);
-            }
-        }
+        let mut kept = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.insert(digest, own, limits::KEYS_KEPT);
         digest
     }
 
     /// The key with this digest.
     pub(crate) fn get(&self, digest: B256) -> Option<Vec<u8>> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner).0.get(&digest).cloned()
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).get(digest)
     }
 }
 

@@ -39,6 +39,17 @@ pub struct Landed {
     pub events: Vec<Value>,
 }
 
+/// A text of an answer; empty where there is none.
+fn text<'a>(answer: &'a Value, path: &str) -> &'a str {
+    answer.pointer(path).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// A result code of an answer; nodes leave out the 0 of success.
+fn code_of(answer: &Value, path: &str) -> u32 {
+    let code = answer.pointer(path).and_then(Value::as_u64);
+    code.and_then(|code| u32::try_from(code).ok()).unwrap_or(0)
+}
+
 fn input(error: impl core::fmt::Display) -> DevnetError {
     DevnetError::Input(error.to_string())
 }
@@ -66,13 +77,12 @@ impl Devnet {
     ) -> Result<A, DevnetError> {
         let hex: String = query.encode_to_vec().iter().map(|byte| format!("{byte:02x}")).collect();
         let answer = self.ask("abci_query", json!({ "path": path, "data": hex })).await?;
-        let response = &answer["response"];
-        let code = response["code"].as_u64().and_then(|code| u32::try_from(code).ok()).unwrap_or(0);
+        let code = code_of(&answer, "/response/code");
         if code != 0 {
-            let log = response["log"].as_str().unwrap_or_default().to_owned();
+            let log = text(&answer, "/response/log").to_owned();
             return Err(DevnetError::Failed { code, log });
         }
-        let bytes = BASE64_STANDARD.decode(response["value"].as_str().unwrap_or_default()).map_err(input)?;
+        let bytes = BASE64_STANDARD.decode(text(&answer, "/response/value")).map_err(input)?;
         A::decode(bytes.as_slice()).map_err(input)
     }
 
@@ -118,12 +128,12 @@ impl Devnet {
             SignDoc::new(&body, &auth, &chain, number).and_then(|doc| doc.sign(&key)).map_err(input)?;
         let bytes = signed.to_bytes().map_err(input)?;
         let answer = self.ask("broadcast_tx_sync", json!({ "tx": BASE64_STANDARD.encode(bytes) })).await?;
-        let code = answer["code"].as_u64().and_then(|code| u32::try_from(code).ok()).unwrap_or(0);
+        let code = code_of(&answer, "/code");
         if code != 0 {
-            let log = answer["log"].as_str().unwrap_or_default().to_owned();
+            let log = text(&answer, "/log").to_owned();
             return Err(DevnetError::Failed { code, log });
         }
-        answer["hash"].as_str().unwrap_or_default().parse().map_err(input)
+        text(&answer, "/hash").parse().map_err(input)
     }
 
     /// Waits until a block holds a transaction.
@@ -138,14 +148,14 @@ impl Devnet {
                 sleep(Duration::from_millis(20)).await;
                 continue;
             };
-            let result = &answer["tx_result"];
-            let code = result["code"].as_u64().and_then(|code| u32::try_from(code).ok()).unwrap_or(0);
-            let log = result["log"].as_str().unwrap_or_default().to_owned();
+            let code = code_of(&answer, "/tx_result/code");
+            let log = text(&answer, "/tx_result/log").to_owned();
             if code != 0 {
                 return Err(DevnetError::Failed { code, log });
             }
-            let height = answer["height"].as_str().unwrap_or_default().parse().map_err(input)?;
-            let events = result["events"].as_array().cloned().unwrap_or_default();
+            let height = text(&answer, "/height").parse().map_err(input)?;
+            let events = answer.pointer("/tx_result/events").and_then(Value::as_array).cloned();
+            let events = events.unwrap_or_default();
             return Ok(Landed { hash, height, code, log, events });
         }
         Err(DevnetError::Lost(hash))

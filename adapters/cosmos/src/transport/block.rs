@@ -1,10 +1,7 @@
 //! What operators tell of one block: the header with its signatures, the sets that sign, the results with their
 //! events, and the transactions.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::{Mutex, PoisonError},
-};
+use std::sync::{Mutex, PoisonError};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use portcullis_rpc::{Client, ReplySize, RpcError, RpcRequest};
@@ -21,7 +18,10 @@ use tendermint_proto::v0_38::types::{
     ValidatorSet as RawValidatorSet,
 };
 
-use super::answers::{Answered, RawEvent, bounded, checked, number};
+use super::{
+    answers::{Answered, RawEvent, bounded, checked, number},
+    kept::Kept,
+};
 use crate::limits;
 
 /// One block with what verifies it, as one operator tells it. Nothing of it is checked yet but that it is well formed
@@ -86,12 +86,12 @@ pub(crate) async fn header(client: &Client, height: u64) -> Result<(SealedHeader
 /// Validator sets by their hash, so that a set is asked for once as long as it does not change.
 #[derive(Debug, Default)]
 pub(crate) struct ValidatorSets {
-    inner: Mutex<(BTreeMap<B256, Vec<u8>>, VecDeque<B256>)>,
+    inner: Mutex<Kept>,
 }
 
 impl ValidatorSets {
     fn get(&self, hash: B256) -> Option<Vec<u8>> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner).0.get(&hash).cloned()
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).get(hash)
     }
 
     /// Remembers a set under the hash that a *verified* header gave it.
@@ -99,16 +99,8 @@ impl ValidatorSets {
     /// SECURITY: what is remembered here is handed to the verifier, which hashes it again; a false set costs a retry
     /// and never a verdict. It is kept only after the verifier took it, so that a liar cannot make others look wrong.
     pub(crate) fn keep(&self, hash: B256, set: &[u8]) {
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let (sets, order) = &mut *inner;
-        if sets.insert(hash, set.to_vec()).is_none() {
-            order.push_back(hash);
-            if order.len() > limits::VALIDATOR_SETS_KEPT
-                && let Some(oldest) = order.pop_front()
-            {
-                sets.remove(&oldest);
-            }
-        }
+        let mut kept = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.insert(hash, set, limits::VALIDATOR_SETS_KEPT);
     }
 
     /// The set that signs `height` and has this hash, from memory or from the node.
