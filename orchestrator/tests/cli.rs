@@ -1,6 +1,12 @@
 //! The command line as other programs and people meet it: help, exit codes, JSON.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions
+)]
 
 use std::{
     path::{Path, PathBuf},
@@ -87,6 +93,52 @@ fn a_bad_file_is_explained_with_its_place_and_exit_code_3() {
     let problem = &answer["problems"][0];
     assert_eq!((problem["code"].as_str(), problem["place"]["column"].as_u64()), (Some("PC-0102"), Some(1)));
     assert_eq!(problem["severity"], "error");
+}
+
+#[test]
+fn all_mistakes_are_told_at_once_each_with_its_line_its_cause_and_its_fix() {
+    let mut text = std::fs::read_to_string(root().join("docs/examples/portcullis.toml")).unwrap();
+    let mistakes = [
+        // An unknown key, a wrong checksum, an event that does not parse, a chain that is not there, half a second.
+        ("quorum = 2 ", "quorom = 2 ", "PC-0102"),
+        (
+            "0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359",
+            "0xFB6916095ca1df60bB79Ce92cE3Ea74c37c5d359",
+            "PC-0110",
+        ),
+        ("signature = \"Minted(uint32", "signature = \"Minted(uint31", "PC-0111"),
+        ("chain = \"eip155:1284\"", "chain = \"eip155:1285\"", "PC-0108"),
+        ("quiet_secs = 86_400", "quiet_secs = 1.5", "PC-0104"),
+    ];
+    let mut lines = Vec::new();
+    for (right, wrong, _) in mistakes {
+        let at = text.find(right).unwrap_or_else(|| panic!("{right}"));
+        lines.push(text[..at].lines().count().max(1) as u64 + u64::from(text[..at].ends_with('\n')));
+        text = text.replacen(right, wrong, 1);
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("portcullis.toml");
+    std::fs::write(&path, &text).unwrap();
+    let path = path.to_str().unwrap();
+    let answer = json(&portcullis(&["check", "--config", path, "--json"]));
+    assert_eq!(answer["ok"], false);
+    let problems = answer["problems"].as_array().unwrap();
+    for ((_, wrong, code), line) in mistakes.iter().zip(&lines) {
+        let problem = problems.iter().find(|problem| {
+            problem["place"]["line"].as_u64() == Some(*line)
+                && problem["code"].as_str().unwrap().starts_with(code)
+        });
+        let problem = problem.unwrap_or_else(|| panic!("{wrong:?} at line {line} is not told: {answer}"));
+        for part in ["what", "fix"] {
+            assert!(problem[part].as_str().is_some_and(|text| text.len() > 10), "{part}: {problem}");
+        }
+    }
+    let output = portcullis(&["check", "--config", path]);
+    assert_eq!(output.status.code(), Some(3));
+    let told = String::from_utf8_lossy(&output.stdout);
+    for line in lines {
+        assert!(told.contains(&format!("portcullis.toml:{line}:")), "line {line}: {told}");
+    }
 }
 
 #[test]

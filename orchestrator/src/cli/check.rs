@@ -56,7 +56,7 @@ fn accepted(loaded: &Loaded, dialled: Option<&[Dialled]>, json: bool) -> Result<
         text = format!("{}\n\n", loaded.warnings);
     }
     text.push_str(&summary(loaded));
-    text.push_str(&dialled.map_or_else(String::new, dial::describe));
+    text.push_str(&dialled.map_or_else(String::new, |list| dial::describe(&loaded.config.file, list)));
     print(&text)?;
     Ok(answer_code(ok))
 }

@@ -1,13 +1,13 @@
 //! `portcullis check --dial`: whether what the configuration names would work today.
 
-use std::fmt::Write;
+use std::{fmt::Write, path::Path};
 
 use portcullis_adapter::Readiness;
 use portcullis_verifier::ChainId;
 use serde::Serialize;
 
 use crate::{
-    config::{Loaded, Problems, Severity},
+    config::{Loaded, Place, Problems, Severity},
     wiring,
 };
 
@@ -16,6 +16,8 @@ use crate::{
 pub(super) struct Dialled {
     /// On which chain.
     chain: ChainId,
+    /// Line of the file that names the chain.
+    line: usize,
     /// What: `endpoint`, `proofs`, `scope`, and so on.
     check: String,
     /// Whether it would work.
@@ -29,10 +31,11 @@ pub(super) struct Dialled {
 }
 
 impl Dialled {
-    fn new(chain: ChainId, found: Readiness) -> Self {
+    fn new(chain: ChainId, line: usize, found: Readiness) -> Self {
         let (code, severity) = explain(found.check.as_str());
         Self {
             chain,
+            line,
             check: found.check.to_string(),
             ok: found.ok,
             code: (!found.ok).then_some(code),
@@ -81,8 +84,9 @@ pub(super) fn explain(check: &str) -> (&'static str, Severity) {
 pub(super) async fn dial(loaded: &Loaded) -> Result<Vec<Dialled>, Problems> {
     let mut dialled: Vec<Dialled> = Vec::new();
     for chain in &loaded.config.chains {
+        let line = Place::find(&loaded.source, &chain.id.at).line;
         for found in wiring::dial(loaded, chain).await? {
-            let entry = Dialled::new(chain.id.value, found);
+            let entry = Dialled::new(chain.id.value, line, found);
             // A key that closes two gates of a chain is rehearsed at both; what is equal is said once.
             if !dialled.contains(&entry) {
                 dialled.push(entry);
@@ -93,13 +97,13 @@ pub(super) async fn dial(loaded: &Loaded) -> Result<Vec<Dialled>, Problems> {
 }
 
 /// For people: one line per check, grouped by chain.
-pub(super) fn describe(dialled: &[Dialled]) -> String {
+pub(super) fn describe(file: &Path, dialled: &[Dialled]) -> String {
     let mut out = String::new();
     let mut last = None;
     for entry in dialled {
         if last != Some(entry.chain) {
             // Writing into a text cannot fail.
-            let _infallible = writeln!(out, "\nDialled {}", entry.chain);
+            let _infallible = writeln!(out, "\nDialled {} ({}:{})", entry.chain, file.display(), entry.line);
             last = Some(entry.chain);
         }
         let word = match entry.severity {
@@ -123,7 +127,7 @@ mod tests {
 
     fn found(check: &str, ok: bool) -> Dialled {
         let readiness = Readiness { check: check.parse().unwrap(), ok, detail: "d".into() };
-        Dialled::new("eip155:1".parse().unwrap(), readiness)
+        Dialled::new("eip155:1".parse().unwrap(), 14, readiness)
     }
 
     #[test]
@@ -136,9 +140,11 @@ mod tests {
 
     #[test]
     fn the_text_counts_what_failed() {
-        let text = describe(&[found("endpoint", true), found("scope", false), found("push", false)]);
+        let file = Path::new("p.toml");
+        let text = describe(file, &[found("endpoint", true), found("scope", false), found("push", false)]);
+        assert!(text.contains("Dialled eip155:1 (p.toml:14)"), "{text}");
         assert!(text.contains("error PC-0309") && text.contains("warning PC-0304"), "{text}");
         assert!(text.contains("1 of 3 checks failed"), "{text}");
-        assert!(describe(&[found("endpoint", true)]).contains("would work"));
+        assert!(describe(file, &[found("endpoint", true)]).contains("would work"));
     }
 }

@@ -298,7 +298,7 @@ fn read_form(section: Section<'_>, sides: &[SideConfig], context: &Context<'_>) 
         .map(|side| side.chain.value);
     let token = section.required_text("token", "\"0x…\"").and_then(|text| {
         match chain.and_then(|chain| context.family(&chain)) {
-            Some(family) => placed_account(section.sink(), family.parse_token(&text.value), text.at),
+            Some(family) => placed_account(section.sink(), |text| family.parse_token(text), text),
             None => word_text(section.sink(), "token", &text),
         }
     });
@@ -316,15 +316,17 @@ fn read_form(section: Section<'_>, sides: &[SideConfig], context: &Context<'_>) 
 /// An address, checked as its chain's family writes it. Without a family (the chain is unknown, which is reported
 /// elsewhere) nothing can be said.
 fn read_account(sink: &Sink<'_>, family: Option<Family>, text: Placed<String>) -> Option<Placed<B256>> {
-    placed_account(sink, family?.parse_account(&text.value), text.at)
+    let family = family?;
+    placed_account(sink, |text| family.parse_account(text), text)
 }
 
 fn placed_account(
     sink: &Sink<'_>,
-    read: Result<B256, AccountError>,
-    at: std::ops::Range<usize>,
+    read: impl Fn(&str) -> Result<B256, AccountError>,
+    text: Placed<String>,
 ) -> Option<Placed<B256>> {
-    match read {
+    let at = text.at;
+    match read(&text.value) {
         Ok(value) => Some(Placed { value, at }),
         Err(error @ AccountError::Malformed { .. }) => {
             sink.error(Code::BadAddress, &at, error.to_string(), "copy the address from a block explorer");
@@ -337,7 +339,8 @@ fn placed_account(
                 format!("the capitals of {given} do not fit its digits: one of them may be mistyped"),
                 format!("compare with the source; if the digits are right, write {expected}"),
             );
-            None
+            // The file is refused. Its digits are read all the same, so that mistakes beside this one are told with it.
+            read(&expected).ok().map(|value| Placed { value, at })
         }
     }
 }
