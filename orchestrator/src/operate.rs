@@ -2,8 +2,10 @@
 //!
 //! *Who is in the play.* The [`desk`] takes people's commands from their table to the engine. The [`drill`] rehearses
 //! every way of containing and trips canaries, on schedule; what it finds goes into the log like anything else. The
-//! [`modes`] say what a gate's record still lacks before automation may be trusted further.
+//! [`modes`] say what a gate's record still lacks before automation may be trusted further, and [`approve`] knows whose
+//! signatures lend that trust.
 
+pub mod approve;
 pub mod desk;
 pub mod drill;
 pub mod modes;
@@ -15,6 +17,7 @@ use portcullis_core::config::Rules;
 use portcullis_verifier::{B256, ChainId, Slug};
 
 use crate::contain::purse::Allowance;
+use approve::Approvers;
 
 /// How a service is operated: `[drill]`, `[modes]`, and what containment may spend.
 #[derive(Debug, Clone)]
@@ -27,6 +30,8 @@ pub struct Operate {
     pub canaries: BTreeMap<Slug, B256>,
     /// From asking for more trust until it is lent.
     pub trust_delay: Duration,
+    /// Who may agree to more trust.
+    pub approvers: Approvers,
     /// What containment may spend in an hour, by chain.
     pub spending: BTreeMap<ChainId, Allowance>,
     /// Actions that containment may send in an hour, over all groups.
@@ -40,6 +45,7 @@ impl Default for Operate {
             canary_every: Some(Duration::from_secs(86_400)),
             canaries: BTreeMap::new(),
             trust_delay: Duration::from_secs(3_600),
+            approvers: Approvers::default(),
             spending: BTreeMap::new(),
             actions_per_hour: Rules::default().actions_per_hour,
         }

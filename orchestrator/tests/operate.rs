@@ -24,13 +24,25 @@ use portcullis_verifier::{ActionId, B256, IncidentId, Level};
 use support::harness::{
     Service, assert_replays, assert_rows_cover_bytes, both_effective, incident, mine_until, start, states,
 };
-use support::world::{CANARY, CARRIER, TRIPPER, Trip, World, away, home, word};
+use support::world::{CANARY, CARRIER, TRIPPER, Trip, World, away, home, signed, word};
 use support::{Database, log_name, slug, until};
 
 /// Puts a command into the table, as any process that reaches the database can, and waits for its answer.
 async fn told(store: &Store, command: Command) -> CommandRow {
     let id = store.ask(&log_name(), &command).await.unwrap();
     answered(store, id).await
+}
+
+/// As [`told`], signed by these people.
+async fn told_by(store: &Store, command: Command, people: &[&str]) -> CommandRow {
+    let signatures: Vec<String> = people.iter().map(|name| signed(name, &command)).collect();
+    let id = store.ask_signed(&log_name(), &command, &signatures).await.unwrap();
+    answered(store, id).await
+}
+
+fn refusal(row: &CommandRow) -> String {
+    assert_eq!(row.state, "refused", "{row:?}");
+    row.answer.as_ref().unwrap()["refused"].as_str().unwrap().to_owned()
 }
 
 async fn answered(store: &Store, id: i64) -> CommandRow {
@@ -113,10 +125,16 @@ async fn a_command_that_a_service_took_and_lost_is_taken_again_and_a_false_row_i
     let unknown = told(&database.store, contain(&["nowhere"])).await;
     assert_eq!(unknown.state, "refused");
     assert!(unknown.answer.unwrap()["refused"].as_str().unwrap().contains("nowhere"));
-    // SECURITY: one person in the role of two is refused by the engine itself.
-    let alone = told(&database.store, raise("ada")).await;
-    let said = alone.answer.unwrap()["said"].to_string();
-    assert!(said.contains("needs a second person"), "{said}");
+    // SECURITY: two names in a row are nothing, and one person in the role of two is one.
+    let nobody = refusal(&told(&database.store, raise("bob")).await);
+    assert!(nobody.contains("ada has not signed"), "{nobody}");
+    let one = refusal(&told_by(&database.store, raise("bob"), &["ada", "ada"]).await);
+    assert!(one.contains("bob has not signed"), "{one}");
+    let alone = refusal(&told_by(&database.store, raise("ada"), &["ada"]).await);
+    assert!(alone.contains("needs a second person"), "{alone}");
+    let stranger = refusal(&told_by(&database.store, raise("eve"), &["ada", "eve"]).await);
+    assert!(stranger.contains("eve is no approver"), "{stranger}");
+    assert_eq!(mode(&database.store, "home").await, "halt", "as configured");
     service.end().await;
     assert_replays(&database.store).await;
 }
@@ -138,14 +156,19 @@ async fn trust_sinks_at_once_rises_late_and_a_false_alarm_cancels_what_waits() {
         until_ms: portcullis::telemetry::now_ms() + 86_400_000,
     };
     let asked = Instant::now();
-    let raised = told(&database.store, raise(Mode::Hold)).await;
+    let request = raise(Mode::Hold);
+    let raised = told_by(&database.store, request.clone(), &["bob", "ada"]).await;
     assert!(raised.state == "answered" && asked.elapsed() >= Duration::from_secs(1), "it waited: {raised:?}");
     assert_eq!(mode(&database.store, "home").await, "hold");
+    let again = refusal(&told_by(&database.store, request, &["bob", "ada"]).await);
+    assert!(again.contains("brought before"), "{again}");
 
     world.steal(2, 2_000_000);
     mine_until(&world, "both gates close", || world.is_closed(home()) && world.is_closed(away())).await;
     let id = incident(&database.store).await;
-    let waiting = database.store.ask(&log_name(), &raise(Mode::Halt)).await.unwrap();
+    let request = raise(Mode::Halt);
+    let both = ["ada", "bob"].map(|name| signed(name, &request));
+    let waiting = database.store.ask_signed(&log_name(), &request, &both).await.unwrap();
     let alarm = Command::FalseAlarm { incident: id, by: slug("eve"), reason: "a migration".into() };
     let answer = told(&database.store, alarm).await.answer.unwrap();
     let lowered: Vec<_> =

@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use portcullis::service::Change;
 use portcullis::store::Store;
+use portcullis::store::schema::Schema;
 use portcullis_core::Body;
 use portcullis_core::config::Mode;
 use portcullis_core::log::decode_input;
@@ -167,6 +168,8 @@ async fn the_file_is_followed_and_a_bad_one_changes_nothing_and_says_why() {
         .username("portcullis")
         .database("portcullis");
     let store = Store::connect(options).await.unwrap();
+    // The API answers before the record can be read.
+    until("the schema is there", || async { matches!(store.schema().await, Ok(Schema::Current)) }).await;
     let log = portcullis::store::LogName { group: support::slug("example"), replica: support::slug("main") };
     let changes = || async {
         let records = store.log_records(&log).await.unwrap();

@@ -14,7 +14,7 @@ use std::{collections::BTreeMap, sync::LazyLock, time::Duration};
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use portcullis_adapter::{Batch, Class, Prove};
-use portcullis_evm::Evm;
+use portcullis_evm::{Evm, EvmConfig};
 use portcullis_rpc::testing::{Fault, FaultProxy};
 use portcullis_verifier::{
     B256, Claim, Event, FaultKind, OperatorId, Relation, System, U256, Undecided, Verdict, evm::QuorumSystem,
@@ -25,6 +25,7 @@ use support::{
     spoiled::{first, lie, spoiled, spoiled_headers, spoiled_logs},
     trust,
 };
+use tokio::sync::MutexGuard;
 
 /// Taken by each test: operators have the same names in all of them, and what is counted must be a test's own.
 static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
@@ -32,6 +33,24 @@ static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 /// What this process has counted.
 static METRICS: LazyLock<PrometheusHandle> =
     LazyLock::new(|| PrometheusBuilder::new().install_recorder().expect("the only recorder"));
+
+/// A world for one test, which nobody else counts in meanwhile; none where there is no node to be had.
+async fn alone() -> Option<(MutexGuard<'static, ()>, World)> {
+    if !node_available() {
+        return None;
+    }
+    let alone = ALONE.lock().await;
+    LazyLock::force(&METRICS);
+    Some((alone, World::start().await))
+}
+
+/// An observer that has brought its first event.
+async fn watching(world: &World, config: EvmConfig) -> Watched {
+    let mut watched = Watched::start(&Evm::new(config).unwrap());
+    world.produce(1, 1).await;
+    until(&mut watched, "the first event", |batch| transfers(batch) == 1).await;
+    watched
+}
 
 /// How often an operator was counted for a kind of fault.
 fn counted(operator: OperatorId, kind: FaultKind) -> u64 {
@@ -100,19 +119,11 @@ async fn one_spoils(world: &World, watched: &mut Watched, name: &str, method: &s
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_no_answer_about_logs_marks_who_gave_it_and_hides_nothing() {
-    if !node_available() {
-        return;
-    }
-    let _alone = ALONE.lock().await;
-    let world = World::start().await;
-    LazyLock::force(&METRICS);
+    let Some((_alone, world)) = alone().await else { return };
     let mut config = world.config();
     // Polled: over HTTP an answer can be spoiled in every way. A socket that brings nonsense ends, which has a test.
     config.endpoints.iter_mut().for_each(|endpoint| endpoint.ws = None);
-    let evm = Evm::new(config).unwrap();
-    let mut watched = Watched::start(&evm);
-    world.produce(1, 1).await;
-    until(&mut watched, "the first event", |batch| transfers(batch) == 1).await;
+    let mut watched = watching(&world, config).await;
     for (name, fault) in spoiled().into_iter().chain(spoiled_logs()) {
         one_spoils(&world, &mut watched, name, "eth_getLogs", fault).await;
     }
@@ -121,18 +132,10 @@ async fn what_is_no_answer_about_logs_marks_who_gave_it_and_hides_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_no_block_marks_who_gave_it_and_hides_nothing() {
-    if !node_available() {
-        return;
-    }
-    let _alone = ALONE.lock().await;
-    let world = World::start().await;
-    LazyLock::force(&METRICS);
+    let Some((_alone, world)) = alone().await else { return };
     let mut config = world.config();
     config.endpoints.iter_mut().for_each(|endpoint| endpoint.ws = None);
-    let evm = Evm::new(config).unwrap();
-    let mut watched = Watched::start(&evm);
-    world.produce(1, 1).await;
-    until(&mut watched, "the first event", |batch| transfers(batch) == 1).await;
+    let mut watched = watching(&world, config).await;
     for (name, fault) in spoiled().into_iter().chain(spoiled_headers()) {
         one_spoils(&world, &mut watched, name, "eth_getBlockByNumber", fault).await;
     }
@@ -143,15 +146,8 @@ async fn what_is_no_block_marks_who_gave_it_and_hides_nothing() {
 /// error is not an empty answer.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn when_all_spoil_their_logs_the_block_waits_and_nothing_is_lost() {
-    if !node_available() {
-        return;
-    }
-    let _alone = ALONE.lock().await;
-    let world = World::start().await;
-    let evm = Evm::new(world.config()).unwrap();
-    let mut watched = Watched::start(&evm);
-    world.produce(1, 1).await;
-    until(&mut watched, "the first event", |batch| transfers(batch) == 1).await;
+    let Some((_alone, world)) = alone().await else { return };
+    let mut watched = watching(&world, world.config()).await;
     let cases = [
         ("HTML", Fault::Text("<html>busy</html>".to_owned())),
         ("null", Fault::Text("{\"id\":$ID,\"result\":null}".to_owned())),
@@ -225,12 +221,7 @@ fn state_claim(release: &Claim, contract: B256) -> Claim {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_proof_that_is_none_marks_who_gave_it_and_another_is_asked() {
-    if !node_available() {
-        return;
-    }
-    let _alone = ALONE.lock().await;
-    let world = World::start().await;
-    LazyLock::force(&METRICS);
+    let Some((_alone, world)) = alone().await else { return };
     let ada = names()[0];
     let release = claim_of_a_release(&world).await;
     let state = state_claim(&release, world.emitter.into_word());
@@ -284,11 +275,7 @@ async fn a_proof_that_is_none_marks_who_gave_it_and_another_is_asked() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn when_all_spoil_their_proofs_nothing_is_decided() {
-    if !node_available() {
-        return;
-    }
-    let _alone = ALONE.lock().await;
-    let world = World::start().await;
+    let Some((_alone, world)) = alone().await else { return };
     let release = claim_of_a_release(&world).await;
     let state = state_claim(&release, world.emitter.into_word());
     for (name, fault) in spoiled() {
@@ -313,12 +300,7 @@ async fn when_all_spoil_their_proofs_nothing_is_decided() {
 /// While catching up, the times of blocks come with their logs and not with their headers.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn old_blocks_are_dated_by_the_quorum_or_by_their_headers() {
-    if !node_available() {
-        return;
-    }
-    let _alone = ALONE.lock().await;
-    let world = World::start().await;
-    LazyLock::force(&METRICS);
+    let Some((_alone, world)) = alone().await else { return };
     world.produce(4, 1).await;
     world.node.mine(60).await.unwrap();
     let head = world.node.height().await.unwrap();
@@ -370,17 +352,10 @@ async fn old_blocks_are_dated_by_the_quorum_or_by_their_headers() {
 /// A block that is old: an endpoint that stands still is behind, and what it says of new blocks is nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stale_block_marks_who_gave_it_as_behind() {
-    if !node_available() {
-        return;
-    }
-    let _alone = ALONE.lock().await;
-    let world = World::start().await;
+    let Some((_alone, world)) = alone().await else { return };
     let mut config = world.config();
     config.endpoints.iter_mut().for_each(|endpoint| endpoint.ws = None);
-    let evm = Evm::new(config).unwrap();
-    let mut watched = Watched::start(&evm);
-    world.produce(1, 1).await;
-    until(&mut watched, "the first event", |batch| transfers(batch) == 1).await;
+    let mut watched = watching(&world, config).await;
     let old: Value = world.node.ask("eth_getBlockByNumber", json!(["latest", false])).await.unwrap();
     world.proxies[0].set("eth_getBlockByNumber", lie(move |_| old.clone()));
     world.produce(8, 1).await;
@@ -397,12 +372,7 @@ async fn a_stale_block_marks_who_gave_it_as_behind() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_claim_about_no_contract_blames_nobody() {
-    if !node_available() {
-        return;
-    }
-    let _alone = ALONE.lock().await;
-    let world = World::start().await;
-    LazyLock::force(&METRICS);
+    let Some((_alone, world)) = alone().await else { return };
     let release = claim_of_a_release(&world).await;
     let before: Vec<u64> = names().iter().map(|name| counted(*name, FaultKind::Garbage)).collect();
     let prover = Evm::new(world.config()).unwrap().prover();

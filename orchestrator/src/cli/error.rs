@@ -109,6 +109,19 @@ pub enum CliError {
     /// Trust needs two people.
     #[error("PC-0609: raising a mode needs a second person: add --with NAME")]
     SecondPerson,
+    /// A request for trust is not signed by both.
+    #[error("PC-0611: the request is not signed as it has to be: {0}")]
+    NotApproved(String),
+    /// A request for trust, or a signature, cannot be read or written.
+    #[error("PC-0612: {what} {}: {why}", path.display())]
+    RequestFile {
+        /// What was tried.
+        what: &'static str,
+        /// With which file.
+        path: std::path::PathBuf,
+        /// Why not.
+        why: String,
+    },
     /// No guard has a canary.
     #[error(
         "PC-0610: no guard has a canary: add `canary = \"canary\"` to a guard and register that scope there"
@@ -170,6 +183,8 @@ impl CliError {
             Self::AmbiguousAction { .. } => (Some("PC-0401"), EXIT_NO),
             Self::Unanswered { .. } => (Some("PC-0602"), EXIT_BROKEN),
             Self::NoLog(_) => (Some("PC-0603"), EXIT_NO),
+            Self::NotApproved(_) => (Some("PC-0611"), EXIT_NO),
+            Self::RequestFile { .. } => (Some("PC-0612"), EXIT_BROKEN),
             Self::NoGate { .. } => (Some("PC-0605"), EXIT_NO),
             Self::CommandRefused(_) => (Some("PC-0606"), EXIT_NO),
             Self::UnmetCriteria { .. } => (Some("PC-0608"), EXIT_NO),

@@ -1,6 +1,7 @@
 //! `portcullis modes`: how far automation may go at each gate, what the record says of it, and what it takes to go on.
 
 use std::fmt::Write;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -11,6 +12,7 @@ use serde_json::json;
 
 use super::{CliError, ConfigArg, act, answer, format::moment, open, print, tell};
 use crate::config::Loaded;
+use crate::operate::approve::{self, Approvers, Request};
 use crate::operate::modes::{self, Criterion};
 use crate::store::Store;
 use crate::store::commands::CommandRow;
@@ -34,8 +36,11 @@ pub(super) struct ModesArgs {
 
 #[derive(Debug, Subcommand)]
 enum ModesCommand {
-    /// Change how far automation may go at one gate: lower it at once, or raise it with a second person, after a
-    /// delay, for a time.
+    /// Change how far automation may go at one gate: lower it at once, or ask to raise it, which a second person and a
+    /// delay are needed for. Who asks writes a request; both sign it with their own SSH keys; `lend` brings it.
+    #[command(
+        after_help = "Examples:\n  portcullis modes set home observe --by ann\n  portcullis modes set home hold --by ann --with bob --request raise.txt\n  ssh-keygen -Y sign -n portcullis -f ~/.ssh/id_ed25519 raise.txt    # each of both, on their own machine"
+    )]
     Set {
         /// Guard by its configured id.
         target: Slug,
@@ -53,6 +58,21 @@ enum ModesCommand {
         /// Raise it although the record does not meet every criterion.
         #[arg(long)]
         anyway: bool,
+        /// File that a request to raise it is written to; default: `trust-GATE.txt`.
+        #[arg(long, value_name = "FILE")]
+        request: Option<PathBuf>,
+    },
+    /// Bring a request to raise a mode that both people have signed. The running service lends the trust after its
+    /// delay.
+    #[command(
+        after_help = "Example:\n  portcullis modes lend raise.txt --signature ann.sig --signature bob.sig"
+    )]
+    Lend {
+        /// The request that `modes set` wrote, unchanged.
+        request: PathBuf,
+        /// What `ssh-keygen -Y sign -n portcullis` made of it; once for each of both.
+        #[arg(long = "signature", value_name = "FILE", required = true)]
+        signatures: Vec<PathBuf>,
     },
 }
 
@@ -91,9 +111,13 @@ pub(super) async fn modes(args: &ModesArgs, json: bool) -> Result<ExitCode, CliE
     let opened = open::record(&loaded.config.store).await?;
     let text = match &args.command {
         None => list(&opened.store, json).await,
-        Some(ModesCommand::Set { target, mode, by, with, days, anyway }) => {
+        Some(ModesCommand::Set { target, mode, by, with, days, anyway, request }) => {
             let wish = Wish { target: *target, mode: Mode::from(*mode), by: *by, with: *with, days: *days };
-            set(&opened.store, &loaded, &wish, *anyway, json).await
+            let file = request.clone().unwrap_or_else(|| PathBuf::from(format!("trust-{target}.txt")));
+            set(&opened.store, &loaded, &wish, (*anyway, &file), json).await
+        }
+        Some(ModesCommand::Lend { request, signatures }) => {
+            lend(&opened.store, &loaded, request, signatures, json).await
         }
     };
     opened.close().await;
@@ -196,7 +220,7 @@ async fn set(
     store: &Store,
     loaded: &Loaded,
     wish: &Wish,
-    anyway: bool,
+    (anyway, file): (bool, &Path),
     json: bool,
 ) -> Result<String, CliError> {
     let groups = act::by_group(loaded, &[wish.target])?;
@@ -213,14 +237,13 @@ async fn set(
     let command = command(wish, raises)?;
     let mut told = Vec::new();
     for (group, _) in groups {
+        if let Some(request) = Request::of(group, &command) {
+            return ask(&loaded.config.operate.approvers, &request, file, json);
+        }
         let logs = tell::logs_of(store, group).await?;
         told.extend(logs.into_iter().map(|log| (log, command.clone())));
     }
     let rows = tell::put(store, &told).await?;
-    if raises {
-        let delay = loaded.config.operate.trust_delay_secs;
-        return waits(&rows, delay, json);
-    }
     let answers = tell::answers(store, &rows).await?;
     if json {
         let text = serde_json::to_string(&json!({ "ok": true, "commands": tell::shown(&answers) }));
@@ -248,6 +271,58 @@ fn command(wish: &Wish, raises: bool) -> Result<Command, CliError> {
     let with = with.filter(|with| *with != by).ok_or(CliError::SecondPerson)?;
     let until_ms = now_ms().saturating_add(u64::from(days).saturating_mul(DAY_MS));
     Ok(Command::Trust { target, mode, by, with, until_ms })
+}
+
+/// Writes down what both have to sign.
+fn ask(approvers: &Approvers, request: &Request, file: &Path, json: bool) -> Result<String, CliError> {
+    for name in [&request.by, &request.with] {
+        if !approvers.knows(name) {
+            return Err(CliError::NotApproved(approve::stranger(name)));
+        }
+    }
+    let text = request.text();
+    std::fs::write(file, &text).map_err(|why| CliError::RequestFile {
+        what: "the request cannot be written to",
+        path: file.to_owned(),
+        why: why.to_string(),
+    })?;
+    if json {
+        let answer = json!({ "ok": true, "request": file, "text": text, "namespace": approve::NAMESPACE });
+        return serde_json::to_string(&answer).map(|text| text + "\n").map_err(CliError::json);
+    }
+    let (by, with, file) = (request.by, request.with, file.display());
+    Ok(format!(
+        "{file} is the request. {by} and {with} read and sign it, each with a key of their own:\n\n  ssh-keygen -Y sign -n \
+         {} -f KEY {file}\n\nThen bring it: portcullis modes lend {file} --signature FILE --signature FILE\n",
+        approve::NAMESPACE
+    ))
+}
+
+/// Brings what both have signed to the running service.
+async fn lend(
+    store: &Store,
+    loaded: &Loaded,
+    file: &Path,
+    signatures: &[PathBuf],
+    json: bool,
+) -> Result<String, CliError> {
+    let fail = |path: &Path, why: String| {
+        let what = "what was to be signed, or a signature, cannot be read:";
+        CliError::RequestFile { what, path: path.to_owned(), why }
+    };
+    let read = |path: &Path| {
+        crate::config::read_bounded(path, approve::REQUEST_BYTES).map_err(|why| fail(path, why.to_string()))
+    };
+    let request = Request::parse(&read(file)?).map_err(|why| fail(file, why))?;
+    let signatures: Vec<String> = signatures.iter().map(|path| read(path)).collect::<Result<_, _>>()?;
+    // SECURITY: the service checks it too; here it is only said sooner.
+    loaded.config.operate.approvers.check(&request, &signatures).map_err(CliError::NotApproved)?;
+    act::by_group(loaded, &[request.target])?;
+    let mut rows = Vec::new();
+    for log in tell::logs_of(store, request.group).await? {
+        rows.push(store.ask_signed(&log, &request.command(), &signatures).await?);
+    }
+    waits(&rows, loaded.config.operate.trust_delay_secs, json)
 }
 
 fn waits(rows: &[i64], delay_secs: u64, json: bool) -> Result<String, CliError> {

@@ -37,6 +37,9 @@ pub fn loosened(old: &Config, new: &Config) -> Vec<String> {
         is.trust_delay_secs,
         &mut found,
     );
+    if is.approvers.adds_to(&was.approvers) {
+        found.push("[modes]: an approver is new or has another key".to_owned());
+    }
     let rarer = |was: u64, is: u64| was > 0 && (is == 0 || is > was);
     if rarer(was.drill_secs, is.drill_secs) || rarer(was.canary_secs, is.canary_secs) {
         found.push("[drill]: rehearsals or canaries become rarer".to_owned());
@@ -231,6 +234,13 @@ mod tests {
             assert_eq!(loosening.len(), 1, "{tight} → {loose}: {loosening:?}");
             assert!(tightening.is_empty(), "{loose} → {tight}: {tightening:?}");
         }
+    }
+
+    #[test]
+    fn a_new_approver_is_loosening_and_one_who_leaves_is_not() {
+        let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIE/pxWWtn6KMCV5uXZbFIlKBicRSlWmAKiLYOcGjy0oV";
+        let (more, fewer) = change("[modes]", &format!("[modes]\napprovers = {{ ada = \"{key}\" }}"));
+        assert_eq!((more.len(), fewer.len()), (1, 0), "{more:?} {fewer:?}");
     }
 
     #[test]

@@ -103,7 +103,7 @@ fn read_file(file: &Path) -> Result<String, Problems> {
 
 /// A text file of at most so many bytes. The bound holds for what is read, not for what the file system says: a
 /// device has no size and no end.
-fn read_bounded(file: &Path, most_bytes: u64) -> io::Result<String> {
+pub(crate) fn read_bounded(file: &Path, most_bytes: u64) -> io::Result<String> {
     let mut text = String::new();
     File::open(file)?.take(most_bytes.saturating_add(1)).read_to_string(&mut text)?;
     if u64::try_from(text.len()).is_ok_and(|read| read <= most_bytes) {

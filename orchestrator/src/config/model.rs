@@ -12,6 +12,7 @@ use url::Url;
 pub use super::light::{ChannelConfig, LightConfig, RootConfig};
 use super::{family::Family, reader::Placed};
 use crate::notify::NotifyConfig;
+use crate::operate::approve::Approvers;
 
 /// One file, read and checked.
 #[derive(Debug, Clone)]
@@ -37,7 +38,7 @@ pub struct Config {
 }
 
 /// `[drill]` and `[modes]`
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OperateConfig {
     /// Between two rehearsals, in seconds; zero for none.
     pub drill_secs: u64,
@@ -45,6 +46,8 @@ pub struct OperateConfig {
     pub canary_secs: u64,
     /// From asking for more trust until it is lent, in seconds.
     pub trust_delay_secs: u64,
+    /// Who may agree to more trust.
+    pub approvers: Approvers,
 }
 
 /// `[[chain]]`

@@ -13,6 +13,7 @@ use portcullis_verifier::{ChainId, Slug};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::approve::{self, Request};
 use super::{Operate, drill};
 use crate::budget;
 use crate::persist::describe;
@@ -69,7 +70,14 @@ impl Desk {
     async fn round(&self) -> Result<(), StoreError> {
         let delay = self.operate.trust_delay;
         for waiting in self.store.waiting_commands(&self.log, delay, budget::COMMAND_STALE).await? {
-            match self.judge(&waiting).await {
+            let judged = match self.judge(&waiting).await {
+                Ok(command) if self.store.was_asked_before(&self.log, waiting.id, &command).await? => {
+                    Err("this request was brought before: trust that is lent again is signed again"
+                        .to_owned())
+                }
+                judged => judged,
+            };
+            match judged {
                 Ok(command) => {
                     if matches!(command, Command::FalseAlarm { .. }) {
                         // SECURITY: who was wrong a moment ago is not trusted further by what was asked before.
@@ -102,6 +110,11 @@ impl Desk {
         if let Command::Canary { target, by, .. } = &command {
             // SECURITY: which scope is a canary is configured, never asked for.
             return self.canary(*target, *by).await;
+        }
+        if let Some(request) = Request::of(self.log.group, &command) {
+            // SECURITY: whoever reaches the database can write two names; a row counts by what two keys have signed.
+            let signatures = approve::signatures_of(&waiting.command);
+            self.operate.approvers.check(&request, &signatures)?;
         }
         if let Some(unknown) = named(&command).into_iter().find(|name| self.target(*name).is_none()) {
             return Err(format!("no gate of this group is called {unknown}"));

@@ -11,6 +11,7 @@ use sqlx::PgConnection;
 
 use super::convert::{json, name_of, to_i64, to_slug};
 use super::{LogName, Step, Store, StoreError, ensure_one_row};
+use crate::operate::approve::SIGNED;
 
 /// A command that waits for the service.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,16 +63,65 @@ impl Store {
     /// # Errors
     /// As the database gives them.
     pub async fn ask(&self, log: &LogName, command: &Command) -> Result<i64, StoreError> {
+        self.ask_signed(log, command, &[]).await
+    }
+
+    /// As [`Store::ask`], with what people signed for it.
+    ///
+    /// # Errors
+    /// As the database gives them.
+    pub async fn ask_signed(
+        &self,
+        log: &LogName,
+        command: &Command,
+        signatures: &[String],
+    ) -> Result<i64, StoreError> {
+        let kind = name_of(command);
+        let mut row = json(command);
+        if let Some(content) = row.get_mut(&kind).and_then(Value::as_object_mut)
+            && !signatures.is_empty()
+        {
+            content.insert(SIGNED.to_owned(), json!(signatures));
+        }
         sqlx::query_scalar!(
             "INSERT INTO commands (group_id, replica, kind, command) VALUES ($1, $2, $3, $4) RETURNING id",
             log.group.as_str(),
             log.replica.as_str(),
-            name_of(command),
-            json(command),
+            kind,
+            row,
         )
         .fetch_one(&self.general)
         .await
         .map_err(|e| StoreError::from_driver(WHAT, e))
+    }
+
+    /// Whether an earlier row asked for the same trust, whatever became of it. Others may be asked for again.
+    ///
+    /// # Errors
+    /// As the database gives them.
+    pub async fn was_asked_before(
+        &self,
+        log: &LogName,
+        id: i64,
+        command: &Command,
+    ) -> Result<bool, StoreError> {
+        let Some(content) = json(command).get("trust").cloned() else { return Ok(false) };
+        // SECURITY: signatures prove who agreed, not that it was only once: trust that was lowered would be lent again by
+        // bringing the same request.
+        let earlier = sqlx::query_scalar!(
+            "SELECT id FROM commands
+             WHERE group_id = $1 AND replica = $2 AND kind = 'trust' AND id < $3
+                   AND (command -> 'trust') - 'signatures' = $4
+             LIMIT 1",
+            log.group.as_str(),
+            log.replica.as_str(),
+            id,
+            content,
+        )
+        .fetch_optional(&self.general)
+        .await
+        .map_err(|e| StoreError::from_driver(WHAT, e))?;
+        Ok(earlier.is_some())
     }
 
     /// Commands of a log that may be taken now, oldest first. Those that lend trust wait `delay` from when they were

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use portcullis::operate::Operate;
+use portcullis::operate::approve::{Approvers, NAMESPACE, Request};
 use portcullis::service::{ChainWiring, GroupWiring, Wired, nothing_pinned};
 use portcullis_adapter::{
     AdapterError, Attempt, Batch, Broadcast, Class, Contain, Cursor, EndpointReply, Feed, GateReport,
@@ -18,6 +19,8 @@ use portcullis_verifier::{
     Position, Progress, Refutation, Registry, Relation, Slug, Status, Transfer, TransferKind, Trust, U256,
     Undecided, Verdict, keccak256,
 };
+use ssh_key::private::{Ed25519Keypair, PrivateKey};
+use ssh_key::{HashAlg, LineEnding};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -235,6 +238,7 @@ impl World {
             canary_every: None,
             trust_delay: std::time::Duration::from_secs(1),
             canaries: canaries.into_iter().collect(),
+            approvers: approvers(),
             ..Operate::default()
         }
     }
@@ -265,6 +269,32 @@ impl World {
             registry: Arc::new(registry),
         }
     }
+}
+
+/// A person's key; the same for the same name.
+fn key_of(name: &str) -> PrivateKey {
+    PrivateKey::from(Ed25519Keypair::from_seed(&keccak256(name).0))
+}
+
+/// Its public half, as a file holds it.
+pub fn public_key(name: &str) -> String {
+    key_of(name).public_key().to_openssh().unwrap()
+}
+
+/// Two people who may lend trust.
+fn approvers() -> Approvers {
+    let mut approvers = Approvers::default();
+    for name in ["ada", "bob"] {
+        approvers.add(slug(name), &public_key(name)).unwrap();
+    }
+    approvers
+}
+
+/// What a person makes of a command with a key.
+pub fn signed(name: &str, command: &portcullis_core::Command) -> String {
+    let text = Request::of(slug("g"), command).unwrap().text();
+    let signature = key_of(name).sign(NAMESPACE, HashAlg::Sha512, text.as_bytes()).unwrap();
+    signature.to_pem(LineEnding::LF).unwrap()
 }
 
 fn operators() -> Vec<Slug> {
