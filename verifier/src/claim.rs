@@ -1,6 +1,6 @@
 //! What must be proven, with its value bound in, and what is offered as proof.
 
-use borsh::{BorshDeserialize, BorshSerialize};
+use borsh::{BorshDeserialize, BorshSerialize, io::Read};
 use serde::{Deserialize, Serialize};
 
 use crate::{B256, ChainId, U256, codec::digest, ids::Slug};
@@ -224,4 +224,32 @@ pub struct Evidence {
     pub system: Slug,
     /// Encoded evidence; bounded by the system before it is decoded.
     pub bytes: Vec<u8>,
+}
+
+impl Evidence {
+    /// Evidence of a system, in the form in which it travels and is stored.
+    #[must_use]
+    pub(crate) fn of(system: Slug, content: &impl BorshSerialize) -> Self {
+        let mut bytes = Vec::new();
+        // A Vec never refuses a write; if it did, the verifier would find the rest missing.
+        let _infallible = content.serialize(&mut bytes);
+        Self { system, bytes }
+    }
+}
+
+/// Reads a list of at most `limit` entries; `what` names them.
+///
+/// SECURITY: a length is four bytes and an empty string is four more, so a few MB could ask for a hundred MB of
+/// empty strings. The count is therefore checked before the first of them is read.
+pub(crate) fn read_list<R: Read, T: BorshDeserialize>(
+    reader: &mut R,
+    what: &'static str,
+    limit: usize,
+) -> borsh::io::Result<Vec<T>> {
+    let count = u32::deserialize_reader(reader)?;
+    if usize::try_from(count).is_ok_and(|count| count <= limit) {
+        return (0..count).map(|_| T::deserialize_reader(reader)).collect();
+    }
+    let text = format!("{what}: {count}, at most {limit} are accepted");
+    Err(borsh::io::Error::new(borsh::io::ErrorKind::InvalidData, text))
 }

@@ -5,7 +5,7 @@
 
 use borsh::{
     BorshDeserialize, BorshSerialize,
-    io::{Error, ErrorKind, Read, Result},
+    io::{Read, Result},
 };
 
 use super::{
@@ -13,7 +13,7 @@ use super::{
     limits::{MAX_AUNTS, MAX_EVIDENCE_BYTES, MAX_HEADERS, MAX_UPDATES},
     system_name,
 };
-use crate::{B256, Evidence, Slug};
+use crate::{B256, Evidence, Slug, claim::read_list};
 
 /// One step of the light client, in the chain's own encoding.
 #[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -98,10 +98,7 @@ impl LightEvidence {
     /// The evidence in the form in which it travels and is stored.
     #[must_use]
     pub fn to_evidence(&self) -> Evidence {
-        let mut bytes = Vec::new();
-        // A Vec never refuses a write; if it did, the verifier would find the rest missing.
-        let _infallible = self.serialize(&mut bytes);
-        Evidence { system: system_name(), bytes }
+        Evidence::of(system_name(), self)
     }
 
     /// Reads evidence.
@@ -114,24 +111,6 @@ impl LightEvidence {
         borsh::from_slice(bytes)
             .map_err(|error| CosmosProofError::Encoding { what: "evidence", detail: cut(error.to_string()) })
     }
-}
-
-/// SECURITY: a length is four bytes and an empty string is four more, so a few MB could ask for a hundred MB of
-/// empty strings. The count is therefore checked before the first of them is read.
-fn read_list<R: Read, T: BorshDeserialize>(
-    reader: &mut R,
-    what: &'static str,
-    limit: usize,
-) -> Result<Vec<T>> {
-    let count = u32::deserialize_reader(reader)?;
-    let within = usize::try_from(count).is_ok_and(|count| count <= limit);
-    if !within {
-        return Err(Error::new(
-            ErrorKind::InvalidData,
-            format!("{what}: {count}, at most {limit} are accepted"),
-        ));
-    }
-    (0..count).map(|_| T::deserialize_reader(reader)).collect()
 }
 
 fn read_updates<R: Read>(reader: &mut R) -> Result<Vec<UpdateBytes>> {

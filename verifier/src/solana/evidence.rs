@@ -5,7 +5,7 @@
 
 use borsh::{
     BorshDeserialize, BorshSerialize,
-    io::{Error, ErrorKind, Read, Result},
+    io::{Read, Result},
 };
 
 use super::{
@@ -14,7 +14,7 @@ use super::{
     regime::Certificate,
     system_name,
 };
-use crate::{B256, BlockRef, Evidence, OperatorId};
+use crate::{B256, BlockRef, Evidence, OperatorId, claim::read_list};
 
 /// What one operator says of a transaction.
 #[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -54,10 +54,7 @@ impl ShredEvidence {
     /// The evidence in the form in which it travels and is stored.
     #[must_use]
     pub fn to_evidence(&self) -> Evidence {
-        let mut bytes = Vec::new();
-        // A Vec never refuses a write; if it did, the verifier would find the rest missing.
-        let _infallible = self.serialize(&mut bytes);
-        Evidence { system: system_name(), bytes }
+        Evidence::of(system_name(), self)
     }
 
     /// Reads evidence.
@@ -69,24 +66,6 @@ impl ShredEvidence {
         bounded("bytes of evidence", bytes.len(), MAX_EVIDENCE_BYTES)?;
         borsh::from_slice(bytes).map_err(|error| SolanaProofError::encoding("evidence", error.to_string()))
     }
-}
-
-/// SECURITY: a length is four bytes and an empty string is four more, so a few MB could ask for a hundred MB of
-/// empty strings. The count is therefore checked before the first of them is read.
-pub(super) fn read_list<R: Read, T: BorshDeserialize>(
-    reader: &mut R,
-    what: &'static str,
-    limit: usize,
-) -> Result<Vec<T>> {
-    let count = u32::deserialize_reader(reader)?;
-    let within = usize::try_from(count).is_ok_and(|count| count <= limit);
-    if !within {
-        return Err(Error::new(
-            ErrorKind::InvalidData,
-            format!("{what}: {count}, at most {limit} are accepted"),
-        ));
-    }
-    (0..count).map(|_| T::deserialize_reader(reader)).collect()
 }
 
 fn read_reports<R: Read>(reader: &mut R) -> Result<Vec<Report>> {

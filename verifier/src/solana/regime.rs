@@ -7,13 +7,12 @@ use borsh::{
 
 use super::{
     error::SolanaProofError,
-    evidence::read_list,
     limits::MAX_VOTES,
     signatures::Scrutiny,
     stakes::Stakes,
     tally::{SignedBlock, verify_votes},
 };
-use crate::Verified;
+use crate::{Verified, claim::read_list};
 
 /// The regime of aggregated BLS certificates.
 pub const ALPENGLOW: &str = "Alpenglow";
