@@ -1,7 +1,5 @@
 use super::*;
-use crate::config::{
-    EventMapping, EvmConfig, FeeSchedule, FieldNames, Finality, MappingKind, Submission, WatchedContract,
-};
+use crate::config::{EventMapping, EvmConfig, FieldNames, MappingKind, WatchedContract};
 use alloy::primitives::{Bytes, Log as RawLog, LogData};
 use portcullis_verifier::Slug;
 
@@ -37,34 +35,14 @@ fn decoder() -> Decoder {
         mappings: vec![release, upgraded],
         ignored: vec!["Approval(address indexed a, address indexed b, uint256 c)".to_owned()],
     };
-    EvmConfig {
-        chain: ChainId::new("eip155:5").unwrap(),
-        endpoints: vec![crate::config::Endpoint {
-            operator: Slug::new("a").unwrap(),
-            http: "http://127.0.0.1:1".parse().unwrap(),
-            ws: None,
-            submit: true,
-        }],
-        quorum: 1,
-        start_height: 0,
-        reorg_bound_blocks: 8,
-        silence_ms: 1_000,
-        stall_ms: 1_000,
-        poll_ms: 1_000,
-        lag_blocks: 5,
-        finality: Finality::Tags,
-        bloom: true,
-        pending: false,
-        contracts: vec![contract],
-        targets: Vec::new(),
-        signer: None,
-        carrier: None,
-        fees: FeeSchedule::default(),
-        submission: Submission::Public,
-    }
-    .compile()
-    .unwrap()
-    .decoder
+    let endpoint = crate::config::Endpoint {
+        operator: Slug::new("a").unwrap(),
+        http: "http://127.0.0.1:1".parse().unwrap(),
+        ws: None,
+        submit: true,
+    };
+    let watched = EvmConfig::new(ChainId::new("eip155:5").unwrap(), vec![endpoint]);
+    EvmConfig { contracts: vec![contract], ..watched }.compile().unwrap().decoder
 }
 
 fn log(address: Address, topics: Vec<B256>, data: Vec<u8>) -> Log {

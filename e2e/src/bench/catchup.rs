@@ -12,9 +12,7 @@ use alloy::primitives::{Address, Bytes, U256, hex, keccak256};
 use eyre::{Result, WrapErr, bail, eyre};
 use futures::{StreamExt, TryStreamExt, stream};
 use portcullis_adapter::Observe;
-use portcullis_evm::config::{
-    Endpoint, EventMapping, FeeSchedule, FieldNames, Finality, MappingKind, Submission, WatchedContract,
-};
+use portcullis_evm::config::{Endpoint, EventMapping, FieldNames, Finality, MappingKind, WatchedContract};
 use portcullis_evm::{Evm, EvmConfig, limits};
 use portcullis_verifier::{ChainId, Event, Slug, TransferKind};
 use serde_json::{Value, json};
@@ -128,25 +126,15 @@ fn config(url: &str, emitter: Address) -> Result<EvmConfig> {
         mappings: vec![mapping],
         ignored: Vec::new(),
     };
+    let endpoint = Endpoint { operator: Slug::new("own")?, http: url.parse()?, ws: None, submit: true };
     Ok(EvmConfig {
-        chain: ChainId::new(&format!("eip155:{CHAIN}"))?,
-        endpoints: vec![Endpoint { operator: Slug::new("own")?, http: url.parse()?, ws: None, submit: true }],
-        quorum: 1,
-        start_height: 0,
         reorg_bound_blocks: REORG_BOUND,
         silence_ms: 60_000,
         stall_ms: 600_000,
         poll_ms: 50,
-        lag_blocks: 5,
         finality: Finality::Depth { safe_blocks: 2, final_blocks: REORG_BOUND },
-        bloom: true,
-        pending: false,
         contracts: vec![contract],
-        targets: Vec::new(),
-        signer: None,
-        carrier: None,
-        fees: FeeSchedule::default(),
-        submission: Submission::Public,
+        ..EvmConfig::new(ChainId::new(&format!("eip155:{CHAIN}"))?, vec![endpoint])
     })
 }
 

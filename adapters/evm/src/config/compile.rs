@@ -7,12 +7,12 @@ use alloy::{
     json_abi::Event,
     primitives::Address,
 };
-use portcullis_verifier::{B256, U256};
+use portcullis_verifier::{B256, ChainId, U256};
 use url::Url;
 
 use super::{
-    Compiled, CompiledTarget, ConfigError, ConfigErrors, ConfigProblem, EvmConfig, Finality, GateTarget,
-    Submission, WatchedContract, mapping::Fields,
+    Compiled, CompiledTarget, ConfigError, ConfigErrors, ConfigProblem, Endpoint, EvmConfig, FeeSchedule,
+    Finality, GateTarget, Submission, WatchedContract, mapping::Fields,
 };
 use crate::{
     decode::{Decoder, MappedContract, MappedEvent},
@@ -44,6 +44,31 @@ impl Mistakes {
 }
 
 impl EvmConfig {
+    /// A chain behind these endpoints, everything else at its default: nothing is watched and nothing closed.
+    #[must_use]
+    pub fn new(chain: ChainId, endpoints: Vec<Endpoint>) -> Self {
+        Self {
+            chain,
+            endpoints,
+            quorum: super::default_quorum(),
+            start_height: 0,
+            reorg_bound_blocks: super::default_reorg_bound_blocks(),
+            silence_ms: super::default_silence_ms(),
+            stall_ms: super::default_stall_ms(),
+            poll_ms: super::default_poll_ms(),
+            lag_blocks: super::default_lag_blocks(),
+            finality: Finality::default(),
+            bloom: true,
+            pending: false,
+            contracts: Vec::new(),
+            targets: Vec::new(),
+            signer: None,
+            carrier: None,
+            fees: FeeSchedule::default(),
+            submission: Submission::default(),
+        }
+    }
+
     /// Checks everything and builds what the hot path uses.
     ///
     /// # Errors

@@ -1,5 +1,4 @@
 use super::*;
-use crate::config::Endpoint;
 
 const GOOD: &str = r#"
 chain = "eip155:5"
@@ -51,6 +50,13 @@ fn one(from: &str, to: &str) -> ConfigError {
     let mut all = mistakes(&GOOD.replace(from, to));
     assert_eq!(all.len(), 1, "{all:?}");
     all.remove(0)
+}
+
+#[test]
+fn a_configuration_in_code_has_the_defaults_of_one_in_a_file() {
+    let text = "chain = \"eip155:5\"\nendpoints = [{ operator = \"a\", http = \"http://127.0.0.1:1\" }]";
+    let file = parse(text);
+    assert_eq!(EvmConfig::new(file.chain, file.endpoints.clone()), file);
 }
 
 #[test]

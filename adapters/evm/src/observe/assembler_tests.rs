@@ -2,10 +2,7 @@ use super::*;
 use crate::observe::nothing;
 use crate::{
     Evm,
-    config::{
-        Endpoint, EventMapping, EvmConfig, FeeSchedule, FieldNames, Finality, MappingKind, Submission,
-        WatchedContract,
-    },
+    config::{Endpoint, EventMapping, EvmConfig, FieldNames, Finality, MappingKind, WatchedContract},
     transport::Span,
 };
 use alloy::{
@@ -33,18 +30,13 @@ fn config(quorum: u16) -> EvmConfig {
         submit: true,
     };
     EvmConfig {
-        chain: ChainId::new("eip155:5").unwrap(),
-        endpoints: ["ada", "ben", "cleo"].map(endpoint).to_vec(),
         quorum,
-        start_height: 0,
         reorg_bound_blocks: 4,
         silence_ms: 60_000,
         stall_ms: 300,
         poll_ms: 1_000,
         lag_blocks: 2,
         finality: Finality::Depth { safe_blocks: 1, final_blocks: 2 },
-        bloom: true,
-        pending: false,
         contracts: vec![WatchedContract {
             bridge: Slug::new("demo").unwrap(),
             address: CONTRACT.to_string(),
@@ -56,11 +48,7 @@ fn config(quorum: u16) -> EvmConfig {
             }],
             ignored: Vec::new(),
         }],
-        targets: Vec::new(),
-        signer: None,
-        carrier: None,
-        fees: FeeSchedule::default(),
-        submission: Submission::Public,
+        ..EvmConfig::new(ChainId::new("eip155:5").unwrap(), ["ada", "ben", "cleo"].map(endpoint).to_vec())
     }
 }
 

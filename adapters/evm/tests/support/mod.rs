@@ -15,10 +15,7 @@ use alloy::{
 use portcullis_adapter::{Action, ActionClass, AdapterError, Batch, Cursor, Level, Observe};
 use portcullis_evm::{
     Evm, EvmConfig,
-    config::{
-        Endpoint, EventMapping, FeeSchedule, FieldNames, Finality, GateTarget, MappingKind, Submission,
-        WatchedContract,
-    },
+    config::{Endpoint, EventMapping, FieldNames, Finality, GateTarget, MappingKind, WatchedContract},
     devnet::{Devnet, DevnetConfig, anvil},
 };
 use portcullis_rpc::testing::FaultProxy;
@@ -118,24 +115,14 @@ impl World {
             })
             .collect();
         EvmConfig {
-            chain: ChainId::new(&format!("eip155:{CHAIN}")).unwrap(),
-            endpoints,
             quorum: 2,
-            start_height: 0,
             reorg_bound_blocks: 16,
             silence_ms: 1_500,
             stall_ms: 60_000,
             poll_ms: 100,
-            lag_blocks: 5,
             finality: Finality::Depth { safe_blocks: 2, final_blocks: 8 },
-            bloom: true,
-            pending: false,
             contracts: vec![self.contract()],
-            targets: Vec::new(),
-            signer: None,
-            carrier: None,
-            fees: FeeSchedule::default(),
-            submission: Submission::Public,
+            ..EvmConfig::new(ChainId::new(&format!("eip155:{CHAIN}")).unwrap(), endpoints)
         }
     }
 

@@ -5,9 +5,7 @@ use std::sync::LazyLock;
 use alloy::rpc::types::Log;
 use portcullis_evm::{
     Compiled, EvmConfig,
-    config::{
-        Endpoint, EventMapping, FeeSchedule, FieldNames, Finality, MappingKind, Submission, WatchedContract,
-    },
+    config::{Endpoint, EventMapping, FieldNames, MappingKind, WatchedContract},
     testing,
 };
 use portcullis_verifier::{AdminKind, B256, BlockRef, Event, Slug, TransferKind, evm::log_digest};
@@ -58,31 +56,14 @@ static COMPILED: LazyLock<Compiled> = LazyLock::new(|| {
         ],
         ignored: vec![IGNORED.to_owned()],
     };
-    let config = EvmConfig {
-        chain: "eip155:5".parse().expect("a chain"),
-        endpoints: vec![Endpoint {
-            operator: Slug::new("a").expect("a slug"),
-            http: "http://127.0.0.1:1".parse().expect("a URL"),
-            ws: None,
-            submit: true,
-        }],
-        quorum: 1,
-        start_height: 0,
-        reorg_bound_blocks: 8,
-        silence_ms: 1_000,
-        stall_ms: 1_000,
-        poll_ms: 1_000,
-        lag_blocks: 5,
-        finality: Finality::Tags,
-        bloom: true,
-        pending: false,
-        contracts: vec![contract],
-        targets: Vec::new(),
-        signer: None,
-        carrier: None,
-        fees: FeeSchedule::default(),
-        submission: Submission::Public,
+    let endpoint = Endpoint {
+        operator: Slug::new("a").expect("a slug"),
+        http: "http://127.0.0.1:1".parse().expect("a URL"),
+        ws: None,
+        submit: true,
     };
+    let watched = EvmConfig::new("eip155:5".parse().expect("a chain"), vec![endpoint]);
+    let config = EvmConfig { contracts: vec![contract], ..watched };
     config.compile().expect("a configuration that works")
 });
 
