@@ -21,9 +21,10 @@ use portcullis::store::{Store, StoreError};
 use portcullis_core::Body;
 use portcullis_core::log::decode_input;
 use support::harness::{
-    Service, assert_replays, assert_rows_cover_bytes, both_effective, data_dir, incident, mine_until, start,
+    Service, assert_replays, assert_rows_cover_bytes, both_effective, data_dir, incident, mine_until, over,
+    running,
 };
-use support::world::{World, away, home};
+use support::world::{away, home};
 use support::{Database, log_name, until};
 
 /// Events that the log holds, with how often.
@@ -47,10 +48,7 @@ async fn import(store: &Store, folder: &Path) -> Result<Manifest, BackupError> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_of_a_running_service_is_restored_and_gone_on_with_without_a_gap() {
-    let database = Database::start().await;
-    let world = World::new();
-    let service = start(&world, &database);
-    service.running().await;
+    let (database, world, service) = running().await;
     world.steal(2, 2_000_000);
     mine_until(&world, "both gates close", || world.is_closed(home()) && world.is_closed(away())).await;
     let id = incident(&database.store).await;
@@ -106,10 +104,7 @@ async fn a_backup_of_a_running_service_is_restored_and_gone_on_with_without_a_ga
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_changed_cut_or_unfinished_backup_is_refused() {
-    let database = Database::start().await;
-    let world = World::new();
-    let service = start(&world, &database);
-    service.running().await;
+    let (database, world, service) = running().await;
     world.burn(1, 10);
     until("something is logged", || async { logged(&database.store).await.len() == 1 }).await;
     service.end().await;
@@ -187,10 +182,7 @@ async fn newer(database: &Database) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_schema_is_brought_up_to_date_under_a_running_service() {
-    let database = Database::start().await;
-    let world = World::new();
-    let service = start(&world, &database);
-    service.running().await;
+    let (database, world, service) = running().await;
     world.burn(1, 10);
     newer(&database).await;
     world.steal(2, 2_000_000);
@@ -198,6 +190,5 @@ async fn the_schema_is_brought_up_to_date_under_a_running_service() {
     let id = incident(&database.store).await;
     both_effective(&database.store, &world, id).await;
     assert_rows_cover_bytes(&database.store, &world).await;
-    service.end().await;
-    assert_replays(&database.store).await;
+    over(service, &database).await;
 }

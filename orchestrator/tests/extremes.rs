@@ -15,8 +15,8 @@ use std::collections::BTreeMap;
 
 use portcullis_verifier::{B256, EventId, Transfer, TransferKind, U256};
 use sqlx::PgPool;
-use support::harness::{assert_replays, both_effective, incident, mine_until, start};
-use support::world::{World, away, home, transfer, word};
+use support::harness::{both_effective, incident, mine_until, over, running};
+use support::world::{away, home, transfer, word};
 use support::{Database, until};
 
 /// A release with one thing about it changed.
@@ -38,10 +38,7 @@ async fn shown(database: &Database) -> BTreeMap<EventId, serde_json::Value> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_nobody_expects_is_kept_shown_and_judged() {
-    let database = Database::start().await;
-    let world = World::new();
-    let service = start(&world, &database);
-    service.running().await;
+    let (database, world, service) = running().await;
     world.mine(
         home(),
         vec![
@@ -67,6 +64,5 @@ async fn what_nobody_expects_is_kept_shown_and_judged() {
     assert!(shown.iter().any(|view| view.contains(&"de".repeat(32))), "the unknown token: {shown:?}");
     let notices = database.store.notices(None, 100).await.unwrap();
     assert!(!notices.is_empty(), "what cannot be valued is told");
-    service.end().await;
-    assert_replays(&database.store).await;
+    over(service, &database).await;
 }

@@ -17,17 +17,14 @@ use std::time::Duration;
 
 use support::harness::{
     Service, assert_replays, assert_rows_cover_bytes, both_effective, data_dir, incident, journal_of,
-    mine_until, start,
+    mine_until, over, running, start,
 };
 use support::world::{World, away, home};
 use support::{Database, log_name, slug, until};
 
 /// Kills the service when a hook fires for the n-th time, starts it again, and expects the same end.
 async fn killed_at(step: &'static str, nth: usize) {
-    let database = Database::start().await;
-    let world = World::new();
-    let service = start(&world, &database);
-    service.running().await;
+    let (database, world, service) = running().await;
     let fired = Arc::new(AtomicUsize::new(0));
     let hook = {
         let fired = Arc::clone(&fired);
@@ -53,8 +50,7 @@ async fn killed_at(step: &'static str, nth: usize) {
     let id = incident(&database.store).await;
     both_effective(&database.store, &world, id).await;
     assert_rows_cover_bytes(&database.store, &world).await;
-    service.end().await;
-    assert_replays(&database.store).await;
+    over(service, &database).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -69,10 +65,7 @@ async fn killed_while_sending_the_second_chain_it_finishes_after_the_restart() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_after_the_effect_it_neither_sends_again_nor_forgets() {
-    let database = Database::start().await;
-    let world = World::new();
-    let service = start(&world, &database);
-    service.running().await;
+    let (database, world, service) = running().await;
     world.steal(2, 2_000_000);
     mine_until(&world, "both gates close", || world.is_closed(home()) && world.is_closed(away())).await;
     let id = incident(&database.store).await;
@@ -87,16 +80,12 @@ async fn killed_after_the_effect_it_neither_sends_again_nor_forgets() {
     .await;
     assert_eq!(world.received().len(), sent, "what is in effect is not sent again");
     incident(&database.store).await;
-    service.end().await;
-    assert_replays(&database.store).await;
+    over(service, &database).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn postgres_dies_between_decision_and_commit_and_containment_goes_on() {
-    let database = Database::start().await;
-    let world = World::new();
-    let service = start(&world, &database);
-    service.running().await;
+    let (database, world, service) = running().await;
     let data = database.data();
     let once = AtomicUsize::new(0);
     world.on_sign(move |_| {
@@ -113,16 +102,12 @@ async fn postgres_dies_between_decision_and_commit_and_containment_goes_on() {
     both_effective(&database.store, &world, id).await;
     until("the journal is empty", || async { std::fs::metadata(&journal).unwrap().len() == 8 }).await;
     assert_rows_cover_bytes(&database.store, &world).await;
-    service.end().await;
-    assert_replays(&database.store).await;
+    over(service, &database).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn postgres_hangs_and_containment_goes_on() {
-    let database = Database::start().await;
-    let world = World::new();
-    let service = start(&world, &database);
-    service.running().await;
+    let (database, world, service) = running().await;
     let data = database.data();
     support::signal_all(&data, "-STOP");
     world.steal(2, 2_000_000);
@@ -138,8 +123,7 @@ async fn postgres_hangs_and_containment_goes_on() {
         service.status.snapshot().groups[&slug("g")].journal_records == 0
     })
     .await;
-    service.end().await;
-    assert_replays(&database.store).await;
+    over(service, &database).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -208,6 +192,5 @@ async fn killed_with_decisions_in_the_journal_only_it_takes_them_up() {
     both_effective(&database.store, &world, id).await;
     assert!(world.received().len() >= sent.len());
     assert_rows_cover_bytes(&database.store, &world).await;
-    service.end().await;
-    assert_replays(&database.store).await;
+    over(service, &database).await;
 }

@@ -22,7 +22,7 @@ use portcullis_core::Command;
 use portcullis_core::config::Mode;
 use portcullis_verifier::{ActionId, B256, IncidentId, Level};
 use support::harness::{
-    Service, assert_replays, assert_rows_cover_bytes, both_effective, incident, mine_until, start, states,
+    Service, assert_rows_cover_bytes, both_effective, incident, mine_until, over, running, start, states,
 };
 use support::world::{CANARY, CARRIER, TRIPPER, Trip, World, away, home, signed, word};
 use support::{Database, log_name, slug, until};
@@ -95,8 +95,7 @@ async fn a_person_closes_and_stops_through_the_database_alone() {
     // Asked again, what is closed is left alone and what a person stopped stays stopped.
     let again = told(&database.store, contain(&["home"])).await;
     assert_eq!(again.answer.unwrap()["actions"].as_array().unwrap().len(), 0);
-    service.end().await;
-    assert_replays(&database.store).await;
+    over(service, &database).await;
     assert_rows_cover_bytes(&database.store, &world).await;
 }
 
@@ -135,16 +134,12 @@ async fn a_command_that_a_service_took_and_lost_is_taken_again_and_a_false_row_i
     let stranger = refusal(&told_by(&database.store, raise("eve"), &["ada", "eve"]).await);
     assert!(stranger.contains("eve is no approver"), "{stranger}");
     assert_eq!(mode(&database.store, "home").await, "halt", "as configured");
-    service.end().await;
-    assert_replays(&database.store).await;
+    over(service, &database).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn trust_sinks_at_once_rises_late_and_a_false_alarm_cancels_what_waits() {
-    let database = Database::start().await;
-    let world = World::new();
-    let service = start(&world, &database);
-    service.running().await;
+    let (database, world, service) = running().await;
     let lower = Command::SetMode { target: slug("home"), mode: Mode::Limit, by: slug("ada") };
     assert_eq!(told(&database.store, lower).await.state, "answered");
     assert_eq!(mode(&database.store, "home").await, "limit");
@@ -186,16 +181,12 @@ async fn trust_sinks_at_once_rises_late_and_a_false_alarm_cancels_what_waits() {
     let service = start(&world, &database);
     service.running().await;
     assert_eq!(mode(&database.store, "home").await, "limit");
-    service.end().await;
-    assert_replays(&database.store).await;
+    over(service, &database).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failing_way_is_an_incident_and_a_canary_goes_the_whole_way() {
-    let database = Database::start().await;
-    let world = World::new();
-    let service = start(&world, &database);
-    service.running().await;
+    let (database, world, service) = running().await;
     until("the first drill passed at both gates", || async {
         let rows = database.store.trust().await.unwrap();
         rows.iter().all(|row| row.last_drill_ok == Some(true) && row.drills_passed == 1)
@@ -235,8 +226,7 @@ async fn a_failing_way_is_an_incident_and_a_canary_goes_the_whole_way() {
     let notices = database.store.notices(None, 10).await.unwrap();
     assert!(notices.iter().any(|notice| notice.text.contains("the account is empty")), "{notices:?}");
     assert_eq!(row(&database.store, "away").await.last_drill_ok, Some(false));
-    service.end().await;
-    assert_replays(&database.store).await;
+    over(service, &database).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -257,8 +247,7 @@ async fn an_empty_account_does_not_stop_containment_another_one_carries_the_trip
     assert!(senders(away()).contains(&word(CARRIER)) && senders(away()).contains(&word(TRIPPER)));
     assert!(!senders(home()).contains(&word(CARRIER)), "nobody carries what lands by itself");
     assert_rows_cover_bytes(&database.store, &world).await;
-    service.end().await;
-    assert_replays(&database.store).await;
+    over(service, &database).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -295,8 +284,7 @@ async fn without_money_an_open_gate_still_closes_and_an_extension_waits_and_is_t
     .await;
     assert_eq!(world.closed_until(home()), closed_until, "nothing was sent for it");
     assert!(world.received_on(home()) >= sent && world.is_closed(home()));
-    service.end().await;
-    assert_replays(&database.store).await;
+    over(service, &database).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -336,8 +324,7 @@ async fn what_an_earlier_life_spent_counts_against_the_hour_of_the_next() {
     })
     .await;
     assert_eq!(world.closed_until(home()), closed_until, "nothing was sent for it");
-    service.end().await;
-    assert_replays(&database.store).await;
+    over(service, &database).await;
 }
 
 /// Canaries that reached an endpoint.
@@ -379,6 +366,5 @@ async fn canaries_are_tripped_on_schedule_by_nobody_and_not_before_they_are_due(
     })
     .await;
     assert_eq!(canaries(&world), before, "they were not due");
-    service.end().await;
-    assert_replays(&database.store).await;
+    over(service, &database).await;
 }

@@ -18,8 +18,7 @@ use std::time::{Duration, Instant};
 use portcullis_core::Body;
 use portcullis_core::log::decode_input;
 use support::harness::{
-    Service, assert_replays, assert_rows_cover_bytes, both_effective, data_dir, incident, journal_of,
-    mine_until,
+    Service, assert_rows_cover_bytes, both_effective, data_dir, incident, journal_of, mine_until, over,
 };
 use support::proxy::Door;
 use support::world::{World, away, home};
@@ -84,8 +83,7 @@ async fn ten_to_the_five_a_minute_on_a_slow_database_hide_nothing() {
     let id = incident(&database.store).await;
     both_effective(&database.store, &world, id).await;
     assert_rows_cover_bytes(&database.store, &world).await;
-    service.end().await;
-    assert_replays(&database.store).await;
+    over(service, &database).await;
     assert!(closed_after < Duration::from_secs(10), "closed after {closed_after:?}");
 }
 

@@ -24,9 +24,7 @@ use portcullis::store::schema::Schema;
 use portcullis_core::Body;
 use portcullis_core::config::Mode;
 use portcullis_core::log::decode_input;
-use support::harness::{
-    assert_replays, assert_rows_cover_bytes, both_effective, incident, mine_until, start,
-};
+use support::harness::{assert_rows_cover_bytes, both_effective, incident, mine_until, over, start};
 use support::world::{World, away, home};
 use support::{Database, log_name, until};
 
@@ -82,8 +80,7 @@ async fn a_change_is_an_input_of_the_log_takes_effect_and_costs_no_observation()
     })
     .await;
     assert_rows_cover_bytes(&database.store, &world).await;
-    service.end().await;
-    assert_replays(&database.store).await;
+    over(service, &database).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -105,8 +102,7 @@ async fn a_change_in_the_middle_of_a_containment_does_not_lose_it() {
     let id = incident(&database.store).await;
     both_effective(&database.store, &world, id).await;
     assert_rows_cover_bytes(&database.store, &world).await;
-    service.end().await;
-    assert_replays(&database.store).await;
+    over(service, &database).await;
 }
 
 /// The real program, ended with the test.

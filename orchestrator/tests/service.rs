@@ -16,18 +16,15 @@ use std::time::Duration;
 use portcullis::telemetry::Phase;
 use portcullis_core::Command;
 use support::harness::{
-    Service, assert_replays, assert_rows_cover_bytes, both_effective, data_dir, incident, mine_until, start,
-    states,
+    Service, assert_replays, assert_rows_cover_bytes, both_effective, data_dir, incident, mine_until, over,
+    running, start, states,
 };
 use support::world::{World, away, home};
 use support::{Database, slug, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_attack_closes_both_sides_and_everything_is_on_record() {
-    let database = Database::start().await;
-    let world = World::new();
-    let service = start(&world, &database);
-    service.running().await;
+    let (database, world, service) = running().await;
     world.burn(1, 500);
     world.steal(2, 2_000_000);
     mine_until(&world, "both gates close", || world.is_closed(home()) && world.is_closed(away())).await;
@@ -58,16 +55,12 @@ async fn an_attack_closes_both_sides_and_everything_is_on_record() {
     .await;
     let gates = database.store.gates().await.unwrap();
     assert_eq!(gates.len(), 2);
-    service.end().await;
-    assert_replays(&database.store).await;
+    over(service, &database).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn honest_traffic_moves_nothing() {
-    let database = Database::start().await;
-    let world = World::new();
-    let service = start(&world, &database);
-    service.running().await;
+    let (database, world, service) = running().await;
     world.burn(1, 2_000_000);
     for _ in 0..5 {
         world.mine_both();
@@ -82,10 +75,7 @@ async fn honest_traffic_moves_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reorganisation_that_removes_the_pause_is_contained_again() {
-    let database = Database::start().await;
-    let world = World::new();
-    let service = start(&world, &database);
-    service.running().await;
+    let (database, world, service) = running().await;
     world.steal(2, 2_000_000);
     mine_until(&world, "both gates close", || world.is_closed(home()) && world.is_closed(away())).await;
     let id = incident(&database.store).await;
@@ -103,8 +93,7 @@ async fn a_reorganisation_that_removes_the_pause_is_contained_again() {
     mine_until(&world, "the other gate closes again", || world.is_closed(away())).await;
     both_effective(&database.store, &world, id).await;
     assert_rows_cover_bytes(&database.store, &world).await;
-    service.end().await;
-    assert_replays(&database.store).await;
+    over(service, &database).await;
 }
 
 /// An attack that is contained, with effects that are final on both chains.
@@ -131,8 +120,7 @@ async fn a_pause_that_was_final_and_is_gone_is_contained_again() {
     mine_until(&world, "the other gate closes again", || world.is_closed(away())).await;
     both_effective(&database.store, &world, incident(&database.store).await).await;
     assert_rows_cover_bytes(&database.store, &world).await;
-    service.end().await;
-    assert_replays(&database.store).await;
+    over(service, &database).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -178,8 +166,7 @@ async fn a_kill_switch_holds_one_chain_back_until_it_is_lifted() {
     std::fs::remove_file(&switch).unwrap();
     mine_until(&world, "the other gate closes", || world.is_closed(away())).await;
     both_effective(&database.store, &world, id).await;
-    service.end().await;
-    assert_replays(&database.store).await;
+    over(service, &database).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -207,8 +194,7 @@ async fn refusal_is_tried_again_until_a_person_says_stop() {
     world.mine_both();
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(world.received_on(away()), sent, "stopped means stopped");
-    service.end().await;
-    assert_replays(&database.store).await;
+    over(service, &database).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -162,6 +162,20 @@ pub fn start(world: &World, database: &Database) -> Service {
     Service::start(world, database.cluster().connect_options(), data_dir(database))
 }
 
+/// A fresh database and a fresh world, and a service that works on them.
+pub async fn running() -> (Database, World, Service) {
+    let (database, world) = (Database::start().await, World::new());
+    let service = start(&world, &database);
+    service.running().await;
+    (database, world, service)
+}
+
+/// Ends a service; a fresh engine then decides the same from what it left.
+pub async fn over(service: Service, database: &Database) {
+    service.end().await;
+    assert_replays(&database.store).await;
+}
+
 /// Lets blocks come until a condition holds.
 pub async fn mine_until(world: &World, what: &str, condition: impl Fn() -> bool) {
     until(what, || {
