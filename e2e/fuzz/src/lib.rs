@@ -43,7 +43,7 @@ impl core::fmt::Debug for Target {
 }
 
 /// Every target, in the order of the flow.
-pub const TARGETS: [Target; 16] = [
+pub const TARGETS: [Target; 17] = [
     targets::config::TARGET,
     targets::wire::TARGET,
     targets::answers::TARGET,
@@ -59,6 +59,7 @@ pub const TARGETS: [Target; 16] = [
     targets::engine::TARGET,
     targets::record::TARGET,
     targets::journal::TARGET,
+    targets::request::TARGET,
     targets::dataset::TARGET,
 ];
 

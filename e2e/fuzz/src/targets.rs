@@ -10,6 +10,7 @@ pub(crate) mod journal;
 pub(crate) mod logs;
 pub(crate) mod receipts;
 pub(crate) mod record;
+pub(crate) mod request;
 pub(crate) mod shred_evidence;
 pub(crate) mod shreds;
 pub(crate) mod trie;
