@@ -19,13 +19,12 @@ use futures::future::join_all;
 use portcullis_adapter::{
     Action, AdapterError, Attempt, Broadcast, Class, Contain, EndpointReply, GateReport, Landing, Readiness,
 };
-use portcullis_rpc::{Wait, quorum};
 use portcullis_verifier::{B256, BlockRef, ChainId, Claim, FaultKind, OperatorId, Relation};
 use tokio::sync::watch;
 
 use crate::{
     config::{Compiled, padded, shown},
-    error::{detail, no_quorum},
+    error::detail,
     limits,
     signer::Signer,
     transport::Network,
@@ -34,11 +33,12 @@ use crate::{
 pub(crate) mod circuit;
 mod fees;
 pub mod guard;
-pub(crate) mod landing;
+mod landing;
 pub(crate) mod query;
 mod refusal;
 pub(crate) mod rehearse;
 mod sequences;
+pub(crate) mod state;
 mod submit;
 mod tx;
 
@@ -369,30 +369,10 @@ impl Contain for CosmosContainer {
     }
 
     async fn gate(&self, target: B256, scope: B256) -> Result<GateReport, AdapterError> {
-        gate(&self.network, target, scope).await
+        state::gate(&self.network, target, scope).await
     }
 
     async fn rehearse(&self, action: &Action) -> Result<Vec<Readiness>, AdapterError> {
         rehearse::rehearse(self, action).await
     }
-}
-
-/// Reads a gate as a quorum of operators tells it, at a block that they agree on.
-pub(crate) async fn gate(network: &Network, target: B256, scope: B256) -> Result<GateReport, AdapterError> {
-    let tip = landing::tip(network).await?;
-    let questions = network.operators.iter().map(|operator| {
-        let client = operator.lanes.contain.clone();
-        (operator.name, async move {
-            query::scope_word(&client, target, scope, tip.block.height).await.map_err(query::flat)
-        })
-    });
-    let agreed = quorum(questions, network.quorum, Wait::Grace(limits::GRACE_MIN))
-        .await
-        .map_err(|split| no_quorum(network.chain, "state of a gate").caused_by(split))?;
-    for (_, who) in &agreed.dissenting {
-        for name in who {
-            network.faults.bad(*name, FaultKind::Garbage, "another state of a gate than the quorum");
-        }
-    }
-    Ok(guard::report(agreed.value, tip.block, tip.time))
 }

@@ -14,10 +14,10 @@ use crate::{
     Cosmos,
     config::{GateKind, shown},
     contain::{
-        circuit, gate, guard,
-        landing::tip,
+        circuit, guard,
         query::{self, QueryError},
         rehearse::Checks,
+        state::{gate, tip},
     },
     error::chain_of,
     transport::{Operator, Status, header, status, stored},

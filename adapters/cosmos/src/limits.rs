@@ -131,6 +131,8 @@ pub const ORDER_WAIT: Duration = Duration::from_millis(250);
 pub const CARRY_GAS: u64 = 150_000;
 /// Sequences for which it is remembered which endpoint has answered.
 pub const ANSWERED_KEPT: u64 = 256;
+/// Blocks after which a node finds a block's transactions by their hash, if it ever does: it takes milliseconds.
+pub const INDEX_BLOCKS: u64 = 2;
 /// Waiting transactions that a node is asked for when it may have a trip already: the most that nodes give.
 pub const WAITING_ASKED: u32 = 100;
 /// Bytes of a kept checkpoint that are read: a real one has about two hundred.

@@ -252,7 +252,8 @@ async fn two_trips_stand_in_line_a_spent_sequence_is_told_and_the_carrier_brings
         "{later:?} {earlier:?}"
     );
     for attempt in [&first, &second] {
-        assert!(matches!(scene.landed(attempt).await, Landing::Included(_)));
+        let landing = scene.landed(attempt).await;
+        assert!(matches!(landing, Landing::Included(_)), "{landing:?}");
     }
     let gate = scene.container.gate(scene.gate, scene.scope).await.unwrap();
     assert_eq!(gate.until, two.until, "the later of both");

@@ -50,9 +50,7 @@ async fn signing_uses_what_warming_left_and_asks_nobody() {
 #[tokio::test]
 async fn a_lie_about_the_sequence_costs_a_candidate_and_nothing_else() {
     let script = script().await;
-    let mut state = script.lock();
-    state.sequence = 900;
-    drop(state);
+    script.lock().sequence = 900;
     // Two operators' answers are cut off while the liar's are read, and the other way round.
     for proxy in &script.proxies[1..] {
         proxy.set_times("abci_query", Fault::Drop, 2);
@@ -243,6 +241,11 @@ async fn a_gate_is_read_at_one_block_from_a_quorum_and_its_effect_is_asked_of_it
     script.lock().word = U256::ZERO;
     let gate = script.container.gate(GATE, SCOPE).await.unwrap();
     assert!(!gate.registered && gate.level == Level::Closed);
+    // What a node does not have yet is read one block before, and is never taken for nothing.
+    script.lock().word = Field::ClosedUntil.place(NOW + 600) | U256::from(1);
+    script.lock().unmade = 20;
+    let before = script.container.gate(GATE, SCOPE).await.unwrap();
+    assert!(before.registered && before.block.height == 19, "{before:?}");
     let claim = script.container.effect(&action(1), gate.block);
     let Claim::State { block, contract, key, mask, relation, value, .. } = claim else { panic!("{claim:?}") };
     assert_eq!((block, contract, relation), (gate.block, GATE, Relation::AtLeast));

@@ -43,15 +43,11 @@ fn read_chain(section: Section<'_>, base: &Path) -> Option<ChainConfig> {
     let submission = read_submission(&section, base);
     let (fees, light) = if is_light {
         let (fees, denom) = read_light::read_fees(&section);
-        (fees, Some(read_light::read(&section, denom)))
+        (fees, read_light::read(&section, denom))
     } else {
         (read_fees(&section), None)
     };
     section.finish();
-    let light = match light {
-        Some(light) => Some(light?),
-        None => None,
-    };
     Some(ChainConfig {
         id: id?,
         family: family?,
@@ -71,6 +67,7 @@ fn read_chain(section: Section<'_>, base: &Path) -> Option<ChainConfig> {
         submission,
         fees,
         signer: None,
+        // As with the height above: a family that lacks it has nothing more to find.
         light,
     })
 }

@@ -1,12 +1,11 @@
 //! Where an attempt is, as the quorum says.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use futures::{StreamExt, stream::FuturesUnordered};
 use portcullis_adapter::{AdapterError, Attempt, Landing};
 use portcullis_rpc::{Client, ReplySize, RpcError, RpcRequest, Wait, quorum};
 use portcullis_verifier::{
     B256, BlockRef, FaultKind,
-    cosmos::{SealedHeader, TransactionPath, transactions_root},
+    cosmos::{TransactionPath, transactions_root},
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -14,12 +13,13 @@ use serde_json::json;
 use super::{
     query,
     refusal::{Refusal, refusal},
+    state::tip,
     tx,
 };
 use crate::{
     error::{detail, no_quorum},
     limits,
-    transport::{Network, header, status},
+    transport::{Network, header},
 };
 
 /// Code with which nodes answer every question that they cannot answer, an unknown hash among them.
@@ -149,8 +149,8 @@ pub(super) async fn landing(
     if !spent(network, account, attempt.nonce).await? {
         return Ok(Landing::Pending);
     }
-    // The receipt may have come between the two questions. Asked after the sequence was seen spent, its absence
-    // means that another transaction spent it.
+    // The receipt may have come between the two questions. Asked after the sequence was seen spent some blocks ago, its
+    // absence means that another transaction spent it.
     Ok(agreed_receipt(network, attempt).await?.unwrap_or(Landing::Replaced))
 }
 
@@ -174,12 +174,14 @@ async fn agreed_receipt(network: &Network, attempt: &Attempt) -> Result<Option<L
     }))
 }
 
-/// Whether the quorum says that a sequence is spent.
+/// Whether the quorum says that a sequence was spent [`limits::INDEX_BLOCKS`] blocks ago: nodes commit a block first and
+/// find its transactions by their hash a moment later, so that what was spent just now may be the attempt itself.
 async fn spent(network: &Network, account: &str, sequence: u64) -> Result<bool, AdapterError> {
+    let height = tip(network).await?.block.height.saturating_sub(limits::INDEX_BLOCKS).max(1);
     let questions = network.operators.iter().map(|operator| {
         let client = operator.lanes.contain.clone();
         (operator.name, async move {
-            let numbers = query::numbers(&client, account).await.map_err(query::flat)?;
+            let numbers = query::numbers_at(&client, account, height).await.map_err(query::flat)?;
             Ok(numbers.sequence > sequence)
         })
     });
@@ -187,42 +189,4 @@ async fn spent(network: &Network, account: &str, sequence: u64) -> Result<bool, 
         .await
         .map(|agreed| agreed.value)
         .map_err(|split| no_quorum(network.chain, "sequence of the containment key").caused_by(split))
-}
-
-/// A block that the quorum agrees on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Tip {
-    pub(crate) block: BlockRef,
-    /// Its time, seconds since 1970.
-    pub(crate) time: u64,
-}
-
-impl From<&SealedHeader> for Tip {
-    fn from(header: &SealedHeader) -> Self {
-        Self { block: header.block(), time: header.time() }
-    }
-}
-
-/// The newest block that a quorum of operators has, told alike by as many.
-pub(crate) async fn tip(network: &Network) -> Result<Tip, AdapterError> {
-    let mut newest: FuturesUnordered<_> =
-        network.operators.iter().map(|operator| status(&operator.lanes.contain)).collect();
-    // The lowest of the first answers: every one of those operators has that block, and nobody slow is waited for.
-    let mut heights = Vec::new();
-    while heights.len() < network.quorum
-        && let Some(answer) = newest.next().await
-    {
-        heights.extend(answer.ok().filter(|status| status.chain == network.name).map(|status| status.height));
-    }
-    let enough = heights.len() >= network.quorum;
-    let height = heights.into_iter().min().filter(|_| enough);
-    let height = height.ok_or_else(|| no_quorum(network.chain, "newest block"))?;
-    let questions = network.operators.iter().map(|operator| {
-        let client = operator.lanes.contain.clone();
-        (operator.name, async move { Ok(Tip::from(&header(&client, height).await?.0)) })
-    });
-    quorum(questions, network.quorum, Wait::Grace(limits::GRACE_MIN))
-        .await
-        .map(|agreed| agreed.value)
-        .map_err(|split| no_quorum(network.chain, "newest block").caused_by(split))
 }

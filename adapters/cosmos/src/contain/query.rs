@@ -5,7 +5,6 @@ use cosmrs::proto::cosmos::{
     auth::v1beta1::{BaseAccount, QueryAccountRequest, QueryAccountResponse},
     bank::v1beta1::{QueryBalanceRequest, QueryBalanceResponse},
     base::node::v1beta1::{ConfigRequest, ConfigResponse},
-    tx::v1beta1::{SimulateRequest, SimulateResponse},
 };
 use cosmrs::proto::cosmwasm::wasm::v1::{QuerySmartContractStateRequest, QuerySmartContractStateResponse};
 use portcullis_rpc::{Client, ReplySize, RpcError, RpcRequest};
@@ -62,6 +61,10 @@ struct AbciResponse {
 
 /// Asks the application; `height` zero is the newest state.
 async fn ask(client: &Client, path: &str, data: &[u8], height: u64) -> Result<Vec<u8>, QueryError> {
+    value(response(client, path, data, height).await?)
+}
+
+async fn response(client: &Client, path: &str, data: &[u8], height: u64) -> Result<AbciResponse, QueryError> {
     let params = json!({
         "path": path,
         "data": alloy_primitives::hex::encode(data),
@@ -70,13 +73,19 @@ async fn ask(client: &Client, path: &str, data: &[u8], height: u64) -> Result<Ve
     });
     let request = RpcRequest::read("abci_query", params, ReplySize::Block);
     let AbciAnswer { response } = client.ask(request, "answer of the application").await?;
-    let AbciResponse { code, codespace, log, value } = response;
-    match refusal(&codespace, code) {
-        Some(refusal) => Err(QueryError::Refused { refusal, codespace, code, log }),
-        None => STANDARD
-            .decode(value.unwrap_or_default())
-            .map_err(|source| garbage("value in base 64", source).into()),
+    match refusal(&response.codespace, response.code) {
+        Some(refusal) => {
+            let AbciResponse { code, codespace, log, .. } = response;
+            Err(QueryError::Refused { refusal, codespace, code, log })
+        }
+        None => Ok(response),
     }
+}
+
+fn value(response: AbciResponse) -> Result<Vec<u8>, QueryError> {
+    STANDARD
+        .decode(response.value.unwrap_or_default())
+        .map_err(|source| garbage("value in base 64", source).into())
 }
 
 fn garbage(expected: &'static str, source: impl std::error::Error + Send + Sync + 'static) -> RpcError {
@@ -90,15 +99,31 @@ pub(crate) async fn service<Q: Message, A: Message + Default>(
     question: &Q,
     expected: &'static str,
 ) -> Result<A, QueryError> {
-    let bytes = ask(client, path, &question.encode_to_vec(), 0).await?;
+    service_at(client, path, question, expected, 0).await
+}
+
+/// As [`service`], of the state after a block; zero is the newest.
+async fn service_at<Q: Message, A: Message + Default>(
+    client: &Client,
+    path: &str,
+    question: &Q,
+    expected: &'static str,
+    height: u64,
+) -> Result<A, QueryError> {
+    let bytes = ask(client, path, &question.encode_to_vec(), height).await?;
     A::decode(bytes.as_slice()).map_err(|source| garbage(expected, source).into())
 }
 
-/// Number and sequence of an account. Accounts that vest or that modules own wrap the plain one and hold no key of ours.
+/// Number and sequence of an account now.
 pub(crate) async fn numbers(client: &Client, account: &str) -> Result<Numbers, QueryError> {
+    numbers_at(client, account, 0).await
+}
+
+/// Number and sequence of an account after a block; zero is the newest. Accounts that vest or that modules own wrap the plain one and hold no key of ours.
+pub(crate) async fn numbers_at(client: &Client, account: &str, height: u64) -> Result<Numbers, QueryError> {
     let question = QueryAccountRequest { address: account.to_owned() };
     let path = "/cosmos.auth.v1beta1.Query/Account";
-    let answer: QueryAccountResponse = service(client, path, &question, "account").await?;
+    let answer: QueryAccountResponse = service_at(client, path, &question, "account", height).await?;
     let any = answer.account.ok_or_else(|| RpcError::garbage("account"))?;
     if any.type_url != BaseAccount::type_url() {
         return Err(RpcError::Unsupported(format!("account of type {}", any.type_url)).into());
@@ -129,13 +154,26 @@ pub(crate) async fn least_prices(client: &Client) -> Result<String, QueryError> 
     Ok(answer.minimum_gas_price)
 }
 
+/// What a simulation says, as far as it is used.
+#[derive(Debug, Deserialize)]
+struct Simulated {
+    gas_info: GasInfo,
+}
+
+#[derive(Debug, Deserialize)]
+struct GasInfo {
+    gas_used: String,
+}
+
 /// Runs a transaction without its signature being checked; what it would use of gas.
+///
+/// Asked of the application itself and not of its service of that name, which nodes without gRPC do not have, and which
+/// does not tell the codes of refusals.
 pub(crate) async fn simulate(client: &Client, bytes: &[u8]) -> Result<u64, QueryError> {
-    #[expect(deprecated, reason = "the other way to give the transaction is left empty")]
-    let question = SimulateRequest { tx: None, tx_bytes: bytes.to_vec() };
-    let path = "/cosmos.tx.v1beta1.Service/Simulate";
-    let answer: SimulateResponse = service(client, path, &question, "simulation").await?;
-    Ok(answer.gas_info.map_or(0, |info| info.gas_used))
+    let answer = ask(client, "/app/simulate", bytes, 0).await?;
+    let simulated: Simulated =
+        serde_json::from_slice(&answer).map_err(|source| garbage("simulation", source))?;
+    simulated.gas_info.gas_used.parse().map_err(|source| garbage("gas of a simulation", source).into())
 }
 
 /// Asks a contract.
@@ -154,6 +192,20 @@ pub(crate) async fn contract<A: DeserializeOwned>(
     serde_json::from_slice(&answer.data).map_err(|source| garbage(expected, source).into())
 }
 
+/// What contracts keep at a key after a block; empty where they keep nothing.
+///
+/// SECURITY: a node that does not have the state after that block, because it has not made it yet or keeps it no more,
+/// answers with success and without a value, and says so in its log alone. That is no answer, and never "nothing".
+async fn stored(client: &Client, key: &[u8], height: u64) -> Result<Vec<u8>, QueryError> {
+    let response = response(client, &format!("/store/{CONTRACT_STORE}/key"), key, height).await?;
+    if response.log.is_empty() {
+        return value(response);
+    }
+    let AbciResponse { code, log: message, .. } = response;
+    let (data, retry_after) = (None, None);
+    Err(RpcError::Server { code: i64::from(code), message, data, status: 200, retry_after }.into())
+}
+
 /// The word of a scope after a block, as a node tells it; zero where the contract keeps none.
 pub(crate) async fn scope_word(
     client: &Client,
@@ -162,7 +214,7 @@ pub(crate) async fn scope_word(
     height: u64,
 ) -> Result<U256, QueryError> {
     let key = contract_key(contract, &guard::scope_key(scope));
-    let value = ask(client, &format!("/store/{CONTRACT_STORE}/key"), &key, height).await?;
+    let value = stored(client, &key, height).await?;
     U256::try_from_be_slice(&value).ok_or_else(|| RpcError::garbage("word of a scope").into())
 }
 

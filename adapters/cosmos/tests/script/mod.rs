@@ -17,8 +17,7 @@ use cosmrs::proto::{
     cosmos::{
         auth::v1beta1::{BaseAccount, QueryAccountRequest, QueryAccountResponse},
         bank::v1beta1::QueryBalanceResponse,
-        base::{abci::v1beta1::GasInfo, node::v1beta1::ConfigResponse, v1beta1::Coin},
-        tx::v1beta1::SimulateResponse,
+        base::{node::v1beta1::ConfigResponse, v1beta1::Coin},
     },
     cosmwasm::wasm::v1::{
         QueryContractInfoResponse, QuerySmartContractStateRequest, QuerySmartContractStateResponse,
@@ -74,6 +73,8 @@ pub(crate) struct State {
     pub(crate) instantiated: bool,
     /// Level of the permission that every account holds in the circuit breaker; none where it holds none.
     pub(crate) circuit: Option<u8>,
+    /// Block after which no node has the state; zero, which stands for the newest, is never asked for.
+    pub(crate) unmade: u64,
     /// Messages that are tripped.
     pub(crate) tripped: Vec<String>,
     /// Why no transaction is simulated well; none where each is.
@@ -183,20 +184,26 @@ fn abci(state: &mut State, params: &Value) -> Value {
             let bytes: Vec<u8> = bytes.collect();
             json!({ "response": { "code": 0, "value": STANDARD.encode(bytes), "height": "1" } })
         }
-        "/cosmos.tx.v1beta1.Service/Simulate" if state.simulation.is_some() => {
-            let (codespace, code) = state.simulation.clone().unwrap();
-            json!({ "response": { "code": code, "codespace": codespace, "log": "not allowed" } })
-        }
-        "/cosmos.tx.v1beta1.Service/Simulate" => {
-            let gas_info = Some(GasInfo { gas_wanted: 0, gas_used: state.gas });
-            found(&SimulateResponse { gas_info, result: None })
-        }
+        "/app/simulate" => match state.simulation.clone() {
+            Some((codespace, code)) => {
+                json!({ "response": { "code": code, "codespace": codespace, "log": "not allowed" } })
+            }
+            None => {
+                let told = json!({ "gas_info": { "gas_wanted": "0", "gas_used": state.gas.to_string() } });
+                json!({ "response": { "code": 0, "value": STANDARD.encode(told.to_string()), "height": "1" } })
+            }
+        },
         "/cosmwasm.wasm.v1.Query/SmartContractState" => {
             let data = alloy_primitives::hex::decode(params["data"].as_str().unwrap()).unwrap();
             let question = QuerySmartContractStateRequest::decode(data.as_slice()).unwrap().query_data;
             let about_targets = String::from_utf8(question).unwrap().contains("targets_of");
             let answer = if about_targets { &state.targets } else { &state.tripper };
             found(&QuerySmartContractStateResponse { data: answer.to_string().into_bytes() })
+        }
+        "/store/wasm/key"
+            if params["height"].as_str().and_then(|text| text.parse().ok()) == Some(state.unmade) =>
+        {
+            json!({ "response": { "code": 0, "log": "version does not exist", "value": null, "height": params["height"] } })
         }
         "/store/wasm/key" => {
             let word = if state.word.is_zero() { Vec::new() } else { state.word.to_be_bytes_vec() };

@@ -78,6 +78,13 @@ fn each_mistake_has_its_code_and_line() {
 }
 
 #[test]
+fn what_a_chain_lacks_is_told_alone() {
+    let problems = refused(&EXAMPLE.replacen("prefix = \"wasm\" ", "", 1));
+    let told: Vec<_> = problems.list.iter().map(|p| p.code.as_str()).collect();
+    assert_eq!(told, ["PC-0103"], "{problems}");
+}
+
+#[test]
 fn an_address_of_another_chain_or_of_a_person_is_no_gate() {
     let guard = EXAMPLE.lines().find(|line| line.starts_with("address = \"wasm1")).unwrap();
     let person = "address = \"wasm1zjx7n3d853x3netvmxhp542t7euy0taspc04ek\"";
