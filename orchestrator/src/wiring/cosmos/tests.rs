@@ -101,9 +101,7 @@ fn a_signer_needs_a_token_to_pay_with() {
         std::fs::write(dir.path().join(name), "{}\n").unwrap();
     }
     let key = "keystore = \"key.json\"\npassword_file = \"password\"\n";
-    let signers = format!(
-        "[signers.\"cosmos:wasmchain-1\"]\n{key}carrier = {{ keystore = \"key.json\", password_file = \"password\" }}\n\n[store]"
-    );
+    let signers = format!("[signers.\"cosmos:wasmchain-1\"]\n{key}\n[store]");
     let source = EXAMPLE.replacen("[store]", &signers, 1).replacen("denom = \"uwasm\" ", "", 1);
     let judged = parse_judged(Path::new("x.toml"), dir.path(), source, |loaded| check_all(loaded).list);
     let Err(problems) = judged else { panic!("it cannot pay") };
