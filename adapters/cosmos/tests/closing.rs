@@ -26,7 +26,7 @@ use portcullis_verifier::{
     cosmos::{LightSystem, system_name},
     keccak256,
 };
-use prost::{Message, Name};
+use prost::Name;
 use serde_json::{Value, json};
 
 const CHAIN: &str = "portcullis-closing-1";
@@ -52,7 +52,7 @@ fn available() -> bool {
     false
 }
 
-fn any(message: &(impl Message + Name), url: String) -> Any {
+fn any(message: &impl Name, url: String) -> Any {
     Any { type_url: url, value: message.encode_to_vec() }
 }
 

@@ -21,7 +21,11 @@ fn refused(source: &str) -> Problems {
 
 /// Line of the example that holds a text.
 fn line_of(text: &str) -> usize {
-    EXAMPLE.lines().position(|line| line.contains(text)).unwrap_or_else(|| panic!("no {text:?}")) + 1
+    EXAMPLE
+        .lines()
+        .position(|line| line.contains(text))
+        .unwrap_or_else(|| panic!("no {text:?}"))
+        .saturating_add(1)
 }
 
 #[test]
