@@ -27,7 +27,12 @@ mod common;
 use std::{collections::BTreeMap, hint::black_box, time::Instant};
 
 use common::*;
-use portcullis_core::{Engine, Input, input::Body, limits};
+use portcullis_core::{
+    Engine, Input,
+    input::Body,
+    limits,
+    snapshot::{decode_engine, encode_engine, snapshot_hash},
+};
 use portcullis_verifier::{Event, Observation, TransferKind};
 
 /// Inputs of one part whose time is taken.
@@ -160,6 +165,20 @@ fn bare_look_up(keys: u64) -> f64 {
     started.elapsed().as_nanos() as f64 / LOOK_UPS as f64
 }
 
+/// Writing a snapshot, hashing it, and making an engine of it, milliseconds each; and its bytes.
+fn snapshot_ms(engine: &Engine) -> [u128; 4] {
+    let started = Instant::now();
+    let bytes = encode_engine(engine);
+    let written = started.elapsed().as_millis();
+    let hash = snapshot_hash(&bytes);
+    let hashed = started.elapsed().as_millis();
+    let again = decode_engine(&bytes, hash).expect("it was written just now");
+    let read = started.elapsed().as_millis();
+    assert_eq!(again.snapshot_digest(), engine.snapshot_digest());
+    // Reading hashes as well.
+    [written, hashed - written, (read - hashed).saturating_sub(hashed - written), bytes.len() as u128]
+}
+
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let most: u64 = match words.as_slice() {
@@ -181,7 +200,7 @@ fn main() {
         costs.insert(size, median(parts));
         size *= 10;
     }
-    let (mut bytes, mut counted) = (None, None);
+    let (mut bytes, mut counted, mut snapshot) = (None, None, None);
     let before = resident();
     let mut traffic = Traffic::new(FINALITY / 12 * 100);
     while size <= most {
@@ -189,6 +208,7 @@ fn main() {
         if size == MILLION {
             bytes = before.zip(resident()).map(|(before, now)| now.saturating_sub(before) / size);
             counted = Some(traffic.engine.ledger().bytes as u64 / size);
+            snapshot = Some(snapshot_ms(&traffic.engine));
         }
         let mut parts = Vec::new();
         traffic.measure(MEASURED, &mut parts);
@@ -201,11 +221,12 @@ fn main() {
     let number = |value: Option<u64>| value.map_or_else(|| String::from("null"), |v| v.to_string());
     let bare: Vec<String> = costs.keys().map(|n| format!("\"{n}\":{:.0}", bare_look_up(*n))).collect();
     println!(
-        "{{\"bytes_per_message\":{},\"counted_bytes_per_message\":{},\"ns_per_input\":{{{}}},\"ratio\":{:.2},\"floor_ns_per_key\":{floor_ns:.0},\"floor_ns_per_look_up\":{{{}}}}}",
+        "{{\"bytes_per_message\":{},\"counted_bytes_per_message\":{},\"ns_per_input\":{{{}}},\"ratio\":{:.2},\"snapshot_write_hash_read_ms_bytes\":{:?},\"floor_ns_per_key\":{floor_ns:.0},\"floor_ns_per_look_up\":{{{}}}}}",
         number(bytes),
         number(counted),
         each.join(","),
         dearest / least,
+        snapshot.unwrap_or_default(),
         bare.join(","),
     );
 }

@@ -8,12 +8,13 @@
 use std::collections::VecDeque;
 
 use crate::limits;
+use borsh::{BorshDeserialize, BorshSerialize};
 
 /// Length of the window, milliseconds of shell time.
 pub(crate) const HOUR_MS: u64 = 3_600_000;
 
 /// When actions were asked for within the last hour, oldest first.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, BorshSerialize, BorshDeserialize)]
 pub(crate) struct Spent {
     at_ms: VecDeque<u64>,
 }

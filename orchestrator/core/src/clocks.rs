@@ -1,11 +1,12 @@
 //! What is known of each chain's progress: how far it was delivered, whether its source tells.
 
+use borsh::{BorshDeserialize, BorshSerialize};
 use portcullis_verifier::Progress;
 
 use crate::{ledger::SourceView, names::ChainNo};
 
 /// One chain's state.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, BorshSerialize, BorshDeserialize)]
 pub(crate) struct Clock {
     /// The last progress, and the shell time at which it came.
     pub(crate) progress: Option<(Progress, u64)>,
@@ -56,7 +57,7 @@ impl Clock {
 }
 
 /// All chains by number.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, BorshSerialize, BorshDeserialize)]
 pub(crate) struct Clocks {
     list: Vec<Clock>,
 }

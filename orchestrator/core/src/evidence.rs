@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use borsh::{BorshDeserialize, BorshSerialize};
 use portcullis_verifier::{Assurance, B256, Claim, ClaimId, IncidentId, Verdict};
 
 use crate::{ledger::Seen, limits, names::BridgeNo};
 
 /// Where a claim stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub(crate) enum Standing {
     /// Put to a verifier at this shell time, milliseconds.
     Asked(u64),
@@ -20,7 +21,7 @@ pub(crate) enum Standing {
 }
 
 /// A claim and its history.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, BorshSerialize, BorshDeserialize)]
 pub(crate) struct Case {
     pub(crate) claim: Claim,
     /// The event that it is about.
@@ -33,7 +34,7 @@ pub(crate) struct Case {
 }
 
 /// All claims put so far.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, BorshSerialize, BorshDeserialize)]
 pub(crate) struct Book {
     cases: BTreeMap<ClaimId, Case>,
     by_event: BTreeMap<B256, ClaimId>,

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use borsh::{BorshDeserialize, BorshSerialize};
 use portcullis_verifier::{
     ActionClass, Assurance, B256, ClaimId, EventId, GroupId, IncidentId, codec::digest,
 };
@@ -12,7 +13,7 @@ use crate::{
 };
 
 /// See the module.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, BorshSerialize, BorshDeserialize)]
 pub(crate) struct Incident {
     pub(crate) id: IncidentId,
     pub(crate) keys: BTreeSet<(Moment, SignalKey)>,
@@ -34,18 +35,31 @@ pub(crate) struct Incident {
     /// Claims put on its behalf and not decided.
     pub(crate) asked: BTreeSet<ClaimId>,
     /// Signals whose event nobody was asked about, the worst and oldest first.
-    pub(crate) unasked: BTreeSet<(core::cmp::Reverse<ActionClass>, Moment, SignalKey)>,
+    #[borsh(serialize_with = "save_unasked", deserialize_with = "load_unasked")]
+    pub(crate) unasked: Unasked,
     pub(crate) told: Option<Told>,
     /// Something about its proofs changed in this step.
     pub(crate) better_proven: bool,
 }
 
 /// What the shell was last told of it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub(crate) struct Told {
     pub(crate) class: Option<ActionClass>,
     pub(crate) causes: BTreeSet<Cause>,
     pub(crate) count: usize,
+}
+
+type Unasked = BTreeSet<(core::cmp::Reverse<ActionClass>, Moment, SignalKey)>;
+
+fn save_unasked<W: borsh::io::Write>(unasked: &Unasked, writer: &mut W) -> borsh::io::Result<()> {
+    let plain: Vec<_> = unasked.iter().map(|(class, moment, key)| (class.0, *moment, *key)).collect();
+    plain.serialize(writer)
+}
+
+fn load_unasked<R: borsh::io::Read>(reader: &mut R) -> borsh::io::Result<Unasked> {
+    let plain = Vec::<(ActionClass, Moment, SignalKey)>::deserialize_reader(reader)?;
+    Ok(plain.into_iter().map(|(class, moment, key)| (core::cmp::Reverse(class), moment, key)).collect())
 }
 
 /// H(group, opening event, cause). An incident that stands on silence takes its moment for the event.

@@ -26,6 +26,7 @@ mod notice;
 mod plan;
 mod policy;
 mod signals;
+pub mod snapshot;
 mod vault;
 
 pub use config::{ConfigError, EngineConfig};

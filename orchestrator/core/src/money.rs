@@ -1,5 +1,6 @@
 //! Amounts and values: U256 base units, integer micro-USD, no floats.
 
+use borsh::{BorshDeserialize, BorshSerialize};
 use portcullis_verifier::U256;
 
 /// Ten to the power of 0 to 38.
@@ -93,7 +94,7 @@ pub fn usd(micro: u64) -> String {
 
 /// A sum that can pass the largest U256 and be undone exactly: hostile amounts of `U256::MAX` are kept, not
 /// clipped.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, BorshSerialize, BorshDeserialize)]
 pub struct Sum {
     carries: i64,
     low: U256,

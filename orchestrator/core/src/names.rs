@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use borsh::{BorshDeserialize, BorshSerialize};
 use portcullis_verifier::{B256, BridgeId, ChainId, Slug, U256};
 
 use crate::{
@@ -26,7 +27,7 @@ pub(crate) type TokenNo = u32;
 pub(crate) type AssetNo = u32;
 
 /// What stands at the other end of a route.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub(crate) enum Reach {
     /// The origin's chain is observed.
     Watched {
@@ -40,7 +41,7 @@ pub(crate) enum Reach {
 }
 
 /// A route as the configuration has it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, BorshSerialize, BorshDeserialize)]
 pub(crate) struct Route {
     pub(crate) bridge: BridgeNo,
     pub(crate) origin: B256,
@@ -51,7 +52,7 @@ pub(crate) struct Route {
 }
 
 /// What the configuration says of a token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub(crate) struct Form {
     pub(crate) asset: AssetNo,
     pub(crate) decimals: u8,
@@ -59,7 +60,7 @@ pub(crate) struct Form {
 }
 
 /// A token on one side of one bridge.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, BorshSerialize, BorshDeserialize)]
 pub(crate) struct Token {
     pub(crate) domain: B256,
     pub(crate) token: B256,
@@ -67,7 +68,7 @@ pub(crate) struct Token {
 }
 
 /// A declared asset and what it was worth when.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, BorshSerialize, BorshDeserialize)]
 pub(crate) struct Asset {
     pub(crate) name: Slug,
     start_micro_usd: Option<u64>,
@@ -108,7 +109,7 @@ impl Asset {
 }
 
 /// Every name that the engine has met, and the configuration behind it.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, BorshSerialize, BorshDeserialize)]
 pub(crate) struct Names {
     chains: Vec<ChainId>,
     bridges: Vec<BridgeId>,

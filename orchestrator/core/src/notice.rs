@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use borsh::{BorshDeserialize, BorshSerialize};
 use portcullis_verifier::{ActionClass, B256};
 
 use crate::{effect::Cause, limits, names::BridgeNo};
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, BorshSerialize, BorshDeserialize)]
 struct Last {
     occurred_secs: u64,
     told_secs: u64,
@@ -14,7 +15,7 @@ struct Last {
 }
 
 /// What people were told.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, BorshSerialize, BorshDeserialize)]
 pub(crate) struct Notices {
     last: BTreeMap<(BridgeNo, Cause), Last>,
     /// Events told of in this step: what one event trips in several detectors is told once.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use borsh::{BorshDeserialize, BorshSerialize};
 use portcullis_verifier::{Action, ActionClass, ActionId, B256, IncidentId, Level, Slug};
 
 use crate::{
@@ -10,7 +11,7 @@ use crate::{
 };
 
 /// What was asked of a gate last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub(crate) struct Asked {
     pub(crate) action: ActionId,
     pub(crate) class: ActionClass,
@@ -32,7 +33,7 @@ pub(crate) struct Asked {
 }
 
 /// What was asked of a gate last, at each level: a later limit does not make a closure forgotten.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, BorshSerialize, BorshDeserialize)]
 pub(crate) struct Asks(BTreeMap<Level, Asked>);
 
 impl Asks {
@@ -64,7 +65,7 @@ impl Asks {
 }
 
 /// What the engine knows of one gate.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, BorshSerialize, BorshDeserialize)]
 pub(crate) struct Gate {
     pub(crate) state: Option<GateState>,
     pub(crate) asked: Asks,

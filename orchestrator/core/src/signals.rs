@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use borsh::{BorshDeserialize, BorshSerialize};
 use portcullis_verifier::{ActionClass, B256, Claim, IncidentId, Slug};
 
 use crate::{
@@ -18,7 +19,7 @@ use crate::{
 };
 
 /// What a signal is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, BorshSerialize, BorshDeserialize)]
 pub(crate) enum Subject {
     /// One event.
     Event(B256),
@@ -31,7 +32,7 @@ pub(crate) enum Subject {
 }
 
 /// Names a signal: setting it again replaces it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, BorshSerialize, BorshDeserialize)]
 pub(crate) struct SignalKey {
     pub(crate) cause: Cause,
     pub(crate) bridge: BridgeNo,
@@ -39,7 +40,7 @@ pub(crate) struct SignalKey {
 }
 
 /// Whether a signal may close a gate. Incidents of the two kinds are apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, BorshSerialize, BorshDeserialize)]
 pub(crate) enum Tier {
     /// It may tell and tighten.
     Advisory,
@@ -58,7 +59,7 @@ impl Tier {
 pub(crate) type Moment = (u64, ChainNo, u64, u32);
 
 /// A signal with what its proof needs.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, BorshSerialize, BorshDeserialize)]
 pub(crate) struct Stored {
     pub(crate) signal: Signal,
     pub(crate) moment: Moment,
@@ -72,7 +73,7 @@ pub(crate) struct Stored {
 type Line = BTreeMap<(Tier, Moment, SignalKey), IncidentId>;
 
 /// All signals and their incidents.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, BorshSerialize, BorshDeserialize)]
 pub(crate) struct Signals {
     stored: BTreeMap<SignalKey, Stored>,
     line: Line,

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use borsh::{BorshDeserialize, BorshSerialize};
 use portcullis_verifier::{ActionClass, B256, Slug, U256};
 
 use crate::{
@@ -15,7 +16,7 @@ use crate::{
 };
 
 /// What an escrow holds of one token.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, BorshSerialize, BorshDeserialize)]
 pub(crate) struct Held {
     pub(crate) came: Sum,
     pub(crate) left: Sum,
@@ -42,7 +43,7 @@ impl Held {
 }
 
 /// A stretch of time in which the flow stayed above a threshold.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, BorshSerialize, BorshDeserialize)]
 pub(crate) struct Episode {
     /// The event that crossed the threshold.
     pub(crate) event: B256,
@@ -54,7 +55,7 @@ pub(crate) struct Episode {
 }
 
 /// One bridge's escrow on one chain.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, BorshSerialize, BorshDeserialize)]
 pub(crate) struct Vault {
     pub(crate) held: BTreeMap<TokenNo, Held>,
     /// Value of all of it at the newest prices, micro-USD.
@@ -194,7 +195,7 @@ impl Vault {
 }
 
 /// All escrows, and the movements whose blocks are not closed yet.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, BorshSerialize, BorshDeserialize)]
 pub(crate) struct Vaults {
     vaults: BTreeMap<(BridgeNo, ChainNo), Vault>,
     pending: Vec<Vec<(BridgeNo, Seen)>>,

@@ -3,6 +3,7 @@
 use portcullis_core::{
     config::Mode,
     input::{Body, Command, Outcome},
+    snapshot::{decode_engine, encode_engine, snapshot_hash},
 };
 use portcullis_verifier::{ActionClass, ActionId, B256, EventId, IncidentId, Level, Progress, Slug};
 
@@ -73,9 +74,21 @@ impl Watched {
         self.input(Body::Resumed)
     }
 
-    /// The service ends, and starts again from its log some time later.
+    /// The service ends, and starts again some time later, from a snapshot: the one that its log leaves is no other.
     pub fn restart(&mut self, down_ms: u64) -> Result<(), Violation> {
-        self.subject = self.replayed()?;
+        let mut again = self.replayed()?;
+        let bytes = encode_engine(&self.subject.engine);
+        if encode_engine(&again.engine) != bytes {
+            return wrong(2, "the same log leaves another snapshot");
+        }
+        again.engine = match decode_engine(&bytes, snapshot_hash(&bytes)) {
+            Ok(engine) => engine,
+            Err(error) => return wrong(2, format!("its own snapshot is refused: {error}")),
+        };
+        if encode_engine(&again.engine) != bytes {
+            return wrong(2, "a snapshot of what was read from a snapshot is another");
+        }
+        self.subject = again;
         self.set_forward(down_ms)
     }
 

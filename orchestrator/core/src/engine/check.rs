@@ -3,6 +3,7 @@
 //!
 //! The results are inputs like any other, so a replay knows of the same failing ways at the same moments.
 
+use borsh::{BorshDeserialize, BorshSerialize};
 use portcullis_verifier::{Action, ActionClass, ActionId, B256, IncidentId, Level, Slug, codec::digest};
 
 use super::Engine;
@@ -14,7 +15,7 @@ use crate::{
 };
 
 /// A canary that is under way.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, BorshSerialize, BorshDeserialize)]
 pub(super) struct Canary {
     action: ActionId,
     since_ms: u64,

@@ -1,5 +1,6 @@
 //! Where observations went. Each is counted once, so that nothing that was told can disappear without a trace.
 
+use borsh::{BorshDeserialize, BorshSerialize};
 use serde::Serialize;
 
 use super::Engine;
@@ -27,7 +28,7 @@ pub(crate) enum Fate {
 }
 
 /// Observations by what became of them; the sum is how many there were.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, BorshSerialize, BorshDeserialize)]
 pub struct Intake {
     /// The ledger took it, or a detector saw it.
     pub taken: u64,

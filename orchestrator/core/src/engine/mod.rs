@@ -16,6 +16,7 @@ mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use borsh::{BorshDeserialize, BorshSerialize};
 pub use fate::Intake;
 use portcullis_verifier::{B256, Event, Observation, OperatorId, Slug, Transfer, U256, codec::digest};
 
@@ -40,7 +41,7 @@ use crate::{
 pub const ENGINE_VERSION: u32 = 4;
 
 /// The engine of one linked group. See the crate's documentation.
-#[derive(Debug)]
+#[derive(Debug, BorshSerialize, BorshDeserialize)]
 pub struct Engine {
     config: EngineConfig,
     names: Names,
@@ -66,6 +67,8 @@ pub struct Engine {
     armed_ms: Option<u64>,
     /// Something changed that may need an earlier deadline.
     rearm: bool,
+    /// Empty between steps.
+    #[borsh(skip)]
     changes: Vec<Change>,
 }
 

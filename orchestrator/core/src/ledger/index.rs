@@ -108,6 +108,11 @@ impl Index {
         Self { shards: vec![Shard::new(1); SHARDS], seed }
     }
 
+    /// What it was made with.
+    pub(super) fn seed(&self) -> u64 {
+        self.seed
+    }
+
     /// Bytes of memory in use.
     pub(super) fn bytes(&self) -> usize {
         let lines = self.shards.iter().fold(0usize, |sum, shard| sum.saturating_add(shard.lines.len()));

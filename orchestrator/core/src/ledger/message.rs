@@ -3,6 +3,7 @@
 //! The verdicts are a pure function of the live observations in chain order, of the route and of how far its
 //! source is known; whoever calls in which order gets the same answer.
 
+use borsh::{BorshDeserialize, BorshSerialize};
 use portcullis_verifier::{B256, U256};
 
 use crate::{
@@ -11,7 +12,7 @@ use crate::{
 };
 
 /// A live observation of a transfer, with what a proof of it binds to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub(crate) struct Live {
     pub(crate) event: B256,
     pub(crate) chain: ChainNo,
@@ -33,7 +34,7 @@ impl Live {
 }
 
 /// What a consumption is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub(crate) enum Verdict {
     /// It consumes a source that equals it and was old enough.
     Matched,
@@ -68,7 +69,7 @@ pub(crate) enum Verdict {
 }
 
 /// A consumption with its verdict.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, BorshSerialize, BorshDeserialize)]
 pub(crate) struct Use {
     pub(crate) live: Live,
     /// None until it was settled once.
@@ -87,7 +88,7 @@ pub(crate) struct SourceView {
 }
 
 /// Everything live of one message.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, BorshSerialize, BorshDeserialize)]
 pub(crate) struct Message {
     /// In chain order.
     pub(crate) sources: Vec<Live>,

@@ -11,6 +11,7 @@ mod table;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use borsh::{BorshDeserialize, BorshSerialize};
 pub(crate) use message::{Live, SourceView, Verdict};
 use message::{Message, Use};
 use portcullis_verifier::{B256, U256};
@@ -24,7 +25,7 @@ use crate::{
 };
 
 /// A transfer with its names resolved.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, BorshSerialize, BorshDeserialize)]
 pub(crate) struct Seen {
     pub(crate) route: RouteNo,
     pub(crate) id: B256,
@@ -56,20 +57,20 @@ pub(crate) struct Change {
 }
 
 /// What moved on one route in one token.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, BorshSerialize, BorshDeserialize)]
 pub(crate) struct Tally {
     pub(crate) events: u64,
     pub(crate) amount: Sum,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, BorshSerialize, BorshDeserialize)]
 struct Waiting {
     bridge: BridgeNo,
     value: u64,
     counted: bool,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, BorshSerialize, BorshDeserialize)]
 struct Recent {
     event: B256,
     height: u64,
@@ -80,7 +81,7 @@ struct Recent {
 type WaitingKey = (ChainNo, u64, RecordNo, B256);
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Debug, BorshSerialize, BorshDeserialize)]
 pub(crate) struct Ledger {
     table: Table,
     irregular: BTreeMap<RecordNo, Message>,

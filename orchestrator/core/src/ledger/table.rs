@@ -2,6 +2,7 @@
 //! in the order in which messages were first met; nothing is ever decided in hash order, so the hash can change
 //! without changing a decision.
 
+use borsh::{BorshDeserialize, BorshSerialize, io};
 use portcullis_verifier::B256;
 
 use super::index::{Address, Index};
@@ -17,7 +18,7 @@ const BLOCK: usize = 4_096;
 pub(crate) type RecordNo = u32;
 
 /// What is known of a message.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub(crate) enum State {
     /// Nothing live: everything was retracted.
     #[default]
@@ -32,7 +33,7 @@ pub(crate) enum State {
 
 /// One message. `source_event` is the first half of the source's id: no signal ever stands on a source, so it only
 /// has to recognise duplicates, and 128 bits of a hash that binds a block hash do.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, BorshSerialize, BorshDeserialize)]
 #[repr(C)]
 pub(crate) struct Record {
     // What finding it reads comes first and together.
@@ -141,14 +142,41 @@ impl Table {
         if self.length >= limits::MESSAGES {
             return None;
         }
+        self.push(Record { id: *id, route, ..Record::default() }, address)
+    }
+
+    /// Adds a record that is not there yet.
+    fn push(&mut self, record: Record, address: Address) -> Option<RecordNo> {
         let at = u32::try_from(self.length).ok()?;
         if self.blocks.last().is_none_or(|block| block.len() == BLOCK) {
             self.blocks.push(Vec::with_capacity(BLOCK));
         }
-        self.blocks.last_mut()?.push(Record { id: *id, route, ..Record::default() });
+        self.blocks.last_mut()?.push(record);
         self.length = self.length.saturating_add(1);
         self.index.add(at, address);
         Some(at)
+    }
+}
+
+/// The records in their order; the index is made anew from them.
+impl BorshSerialize for Table {
+    fn serialize<W: io::Write>(&self, writer: &mut W) -> io::Result<()> {
+        self.index.seed().serialize(writer)?;
+        u64::try_from(self.length).unwrap_or(u64::MAX).serialize(writer)?;
+        self.blocks.iter().flatten().try_for_each(|record| record.serialize(writer))
+    }
+}
+
+impl BorshDeserialize for Table {
+    fn deserialize_reader<R: io::Read>(reader: &mut R) -> io::Result<Self> {
+        let mut table = Self::new(u64::deserialize_reader(reader)?);
+        for _ in 0..u64::deserialize_reader(reader)? {
+            let record = Record::deserialize_reader(reader)?;
+            let address = table.index.address(record.route, &record.id);
+            let full = || io::Error::new(io::ErrorKind::InvalidData, "more records than there are numbers");
+            table.push(record, address).ok_or_else(full)?;
+        }
+        Ok(table)
     }
 }
 
