@@ -18,6 +18,7 @@ mod entries;
 mod fixture;
 mod manifest;
 mod mutation;
+mod readers;
 mod shreds;
 mod strict;
 mod system;
