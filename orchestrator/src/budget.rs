@@ -29,6 +29,19 @@ pub const IN_TIME: Duration = Duration::from_secs(1);
 /// Batches that wait between one adapter and its group.
 pub const FEED_QUEUE: usize = 8;
 
+/// Batches that wait between a chain's common run and one of its groups.
+pub const SHARED_QUEUE: usize = 16;
+
+/// Newest batches of a common run that are kept for who joins: two groups that were stopped together differ by less.
+pub const SHARED_PASSED: usize = 16;
+
+/// How long the other groups of a chain wait for one whose queue is full: some twenty times what a commit takes on a
+/// slow disk, and no reason yet to call a chain late. It goes on alone then.
+pub const SHARED_PATIENCE: Duration = Duration::from_millis(250);
+
+/// How long a group that the others had to wait for goes on alone before it joins them again.
+pub const SHARED_REJOIN: Duration = Duration::from_secs(60);
+
 /// Verdicts, outcomes, gate states and commands that wait for a group's engine. They go before batches.
 pub const CONTROL_QUEUE: usize = 1_024;
 

@@ -3,6 +3,8 @@
 //! Batches go to the group's loop through bounded queues: a slow engine slows the adapters down, nothing is dropped.
 //! An adapter that ends is started again, from the cursor that it delivered last.
 
+pub mod shared;
+
 use std::sync::Arc;
 use std::time::Duration;
 

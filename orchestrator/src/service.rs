@@ -62,7 +62,7 @@ pub fn nothing_pinned() -> Pinned {
 /// The roles that a family plays for one chain.
 #[derive(Clone)]
 pub struct ChainWiring {
-    /// Watches it. Called once per group that stands on the chain.
+    /// Watches it. Where several groups stand on the chain they watch it together, as far as they keep up with each other.
     pub observe: Arc<dyn Observe>,
     /// Gathers evidence on it.
     pub prove: Arc<dyn Prove>,

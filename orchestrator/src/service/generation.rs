@@ -8,19 +8,20 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use portcullis_core::Command;
-use portcullis_verifier::{GroupId, Slug};
+use portcullis_core::{Command, EngineConfig};
+use portcullis_verifier::{ChainId, GroupId, Slug};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::group::Group;
 use super::leases::Leases;
-use super::{Change, Told};
+use super::{ChainWiring, Change, Told};
 use crate::budget;
 use crate::contain::purse::Purse;
 use crate::correlate::rebuild::Follower;
 use crate::notify::Pager;
+use crate::observe::shared::Shared;
 use crate::persist::describe;
 use crate::store::{LogName, Store};
 use crate::telemetry::{Heads, Status};
@@ -49,7 +50,8 @@ impl Shell {
     pub(super) fn begin(&self, change: Change, mut followed: BTreeMap<LogName, Follower>) -> Generation {
         let Change { wired, operate } = change;
         let stop = self.stop.child_token();
-        let (chains, operate) = (Arc::new(wired.chains), Arc::new(operate));
+        let configs = wired.groups.iter().map(|wiring| &wiring.engine_config);
+        let (chains, operate) = (Arc::new(share(wired.chains, configs)), Arc::new(operate));
         let heads = Heads::new(chains.keys().copied());
         let (mut tasks, mut routes) = (JoinSet::new(), BTreeMap::new());
         let names = wired.groups.iter().map(|wiring| wiring.engine_config.group).collect();
@@ -131,6 +133,24 @@ impl Shell {
         }
         followed
     }
+}
+
+/// Lets groups that stand on the same chain watch it together. One that stands there alone keeps the adapter to itself.
+fn share<'a>(
+    mut chains: BTreeMap<ChainId, ChainWiring>,
+    groups: impl Iterator<Item = &'a EngineConfig>,
+) -> BTreeMap<ChainId, ChainWiring> {
+    let mut watching: BTreeMap<ChainId, usize> = BTreeMap::new();
+    for chain in groups.flat_map(|config| &config.chains) {
+        let count = watching.entry(chain.id).or_default();
+        *count = count.saturating_add(1);
+    }
+    for (chain, wiring) in &mut chains {
+        if watching.get(chain).is_some_and(|count| *count > 1) {
+            wiring.observe = Arc::new(Shared::new(Arc::clone(&wiring.observe)));
+        }
+    }
+    chains
 }
 
 impl Generation {
