@@ -18,6 +18,7 @@ pub mod signer;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod transport;
+mod wire;
 
 use std::sync::Arc;
 

@@ -30,6 +30,7 @@ use super::Report;
 use crate::{
     limits,
     transport::{At, Head, LogSet, Network, Operator, Span, head, range_logs_request},
+    wire::{WireLog, logs_of},
 };
 
 /// A range of blocks with everything that must be known of it.
@@ -256,8 +257,8 @@ impl Backfill {
                 return LogSet::check(Vec::new(), addresses, Span::Range(first, last));
             }
             let request = range_logs_request(addresses, first, last);
-            let logs: Vec<Log> = operator.lanes.read.ask(request, "list of logs").await?;
-            let set = LogSet::check(logs, addresses, Span::Range(first, last))?;
+            let logs: Vec<WireLog> = operator.lanes.read.ask(request, "list of logs").await?;
+            let set = LogSet::check(logs_of(logs), addresses, Span::Range(first, last))?;
             Ok(if dated { set } else { set.undated() })
         });
         asked.await

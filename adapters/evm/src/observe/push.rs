@@ -3,10 +3,7 @@
 use core::time::Duration;
 use std::{collections::VecDeque, sync::Arc, time::Instant};
 
-use alloy::{
-    primitives::Address,
-    rpc::types::{Header, Log},
-};
+use alloy::{primitives::Address, rpc::types::Header};
 use portcullis_rpc::{
     ReplySize, RpcError, RpcRequest,
     ws::{self, Push, WsClient, WsSettings},
@@ -25,6 +22,7 @@ use crate::{
     error::chain_of,
     limits,
     transport::{At, Head, LogSet, Network, Operator, Span, block_logs_request, chain_number, head, kind_of},
+    wire::{PushedLog, WireLog, logs_of},
 };
 
 /// Blocks whose logs were asked for lately, so that head and pushed log do not both ask.
@@ -258,7 +256,7 @@ impl Watcher {
             return self.take_head(session, &header, push.at).await;
         }
         if Some(&push.subscription) == session.logs.as_ref() {
-            let log: Log = serde_json::from_str(push.result.get()).map_err(broken("pushed log"))?;
+            let log: PushedLog = serde_json::from_str(push.result.get()).map_err(broken("pushed log"))?;
             return self.take_log(session, &log).await;
         }
         if let Some((_, previews)) = session.pending.as_ref().filter(|(id, _)| *id == push.subscription) {
@@ -286,7 +284,7 @@ impl Watcher {
     }
 
     /// A pushed log names its block, often before the head does.
-    async fn take_log(&self, session: &mut Session, log: &Log) -> Result<(), End> {
+    async fn take_log(&self, session: &mut Session, log: &PushedLog) -> Result<(), End> {
         let (Some(height), Some(hash)) = (log.block_number, log.block_hash) else {
             return Err(RpcError::garbage("pushed log with its place").into());
         };
@@ -294,11 +292,14 @@ impl Watcher {
         if log.removed {
             return Ok(());
         }
-        if !self.compiled.decoder.contracts.contains_key(&log.address()) {
+        if !self.compiled.decoder.contracts.contains_key(&log.address) {
             return Err(RpcError::garbage("pushed log of a watched contract").into());
         }
         let block = BlockRef { height, hash };
-        self.ask_logs(session, block);
+        if !self.ask_logs(session, block) {
+            // It says what its head's bloom, or an earlier log of the block, has said: a busy block pushes hundreds.
+            return Ok(());
+        }
         self.send(Report::Hint { operator: self.operator, block }).await
     }
 
@@ -306,9 +307,10 @@ impl Watcher {
         self.reports.send(report).await.map_err(|_observer_gone| End::Stop)
     }
 
-    fn ask_logs(&self, session: &mut Session, block: BlockRef) {
+    /// Asks for a block's logs; false when that was done already.
+    fn ask_logs(&self, session: &mut Session, block: BlockRef) -> bool {
         if session.asked.contains(&block.hash) {
-            return;
+            return false;
         }
         if session.asked.len() >= ASKED_MAX {
             session.asked.pop_front();
@@ -320,9 +322,10 @@ impl Watcher {
             let reply = client.call(block_logs_request(&addresses, block.hash)).await;
             drop(client);
             let answer = reply
-                .and_then(|reply| reply.decode::<Vec<Log>>("list of logs"))
-                .and_then(|logs| LogSet::check(logs, &addresses, Span::Block(block)));
+                .and_then(|reply| reply.decode::<Vec<WireLog>>("list of logs"))
+                .and_then(|logs| LogSet::check(logs_of(logs), &addresses, Span::Block(block)));
             let _observer_gone = reports.send(Report::Logs { operator, block, answer }).await;
         });
+        true
     }
 }

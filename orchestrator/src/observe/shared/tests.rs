@@ -193,11 +193,22 @@ async fn who_comes_later_catches_up_alone_and_then_joins() {
     let mut again = Group::resume(&shared, cursor, live);
     again.settle(&net).await;
     assert_eq!(counted.begun.load(Ordering::SeqCst), 2);
-    // One whose newest block left the chain meanwhile has it undone by a run of its own.
+    // Nor does one whose newest block left the chain meanwhile: what undoes it was passed on a moment ago.
     let (cursor, live) = (again.cursor.clone(), std::mem::take(&mut again.live));
     drop(again);
     assert!(net.reorg(3, 2));
     first.settle(&net).await;
+    let mut orphan = Group::resume(&shared, cursor, live);
+    orphan.settle(&net).await;
+    assert_eq!(counted.begun.load(Ordering::SeqCst), 2);
+    // Longer ago, it is undone by a run of its own.
+    let (cursor, live) = (orphan.cursor.clone(), std::mem::take(&mut orphan.live));
+    drop(orphan);
+    assert!(net.reorg(3, 2));
+    for _ in 0..budget::SHARED_PASSED + 5 {
+        net.produce(1, 1);
+        first.settle(&net).await;
+    }
     let mut orphan = Group::resume(&shared, cursor, live);
     orphan.settle(&net).await;
     running(&counted, 1).await;

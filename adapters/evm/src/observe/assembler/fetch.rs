@@ -5,7 +5,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use alloy::rpc::types::Log;
 use portcullis_verifier::{B256, BlockRef};
 
 use super::Assembler;
@@ -13,6 +12,7 @@ use crate::{
     limits,
     observe::{Report, backfill::Backfill, health::Trouble},
     transport::{At, LogSet, Span, block_logs_request, head},
+    wire::{WireLog, logs_of},
 };
 
 impl Assembler {
@@ -35,8 +35,8 @@ impl Assembler {
         let reports = self.reports.clone();
         tokio::spawn(async move {
             let request = block_logs_request(&addresses, block.hash);
-            let answer = client.ask::<Vec<Log>>(request, "list of logs").await;
-            let answer = answer.and_then(|logs| LogSet::check(logs, &addresses, Span::Block(block)));
+            let answer = client.ask::<Vec<WireLog>>(request, "list of logs").await;
+            let answer = answer.and_then(|logs| LogSet::check(logs_of(logs), &addresses, Span::Block(block)));
             let _observer_gone = reports.send(Report::Logs { operator, block, answer }).await;
         });
     }
