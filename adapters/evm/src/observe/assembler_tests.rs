@@ -259,6 +259,53 @@ async fn a_reorganisation_retracts_newest_first_and_delivers_in_one_batch() {
 }
 
 #[tokio::test]
+async fn a_chain_that_comes_back_to_a_block_has_its_events_again() {
+    let (mut rig, mut faults) = (rig(2), Vec::new());
+    let (ours, other) = (head(0, 11, block(0, 10), true), head(7, 11, block(0, 10), true));
+    let back = head(0, 12, ours.block, true);
+    let longer = head(7, 12, other.block, true);
+    let mut seen = Vec::new();
+    for (branch, tips) in
+        [(vec![&ours], &ours), (vec![&other, &longer], &longer), (vec![&ours, &back], &back)]
+    {
+        for operator in [0, 1] {
+            for head in &branch {
+                rig.head(operator, (*head).clone()).await;
+                rig.logs(operator, head.block, &[1]).await;
+            }
+        }
+        // Two heads of the same height stand against each other until one of them grows.
+        let third = head(if branch[0].block == ours.block { 0 } else { 7 }, 13, tips.block, true);
+        if seen.is_empty() {
+            seen.extend(statuses(&rig.next(&mut faults).await));
+            continue;
+        }
+        for operator in [0, 1] {
+            rig.head(operator, third.clone()).await;
+            for head in branch.iter().copied().chain([&third]) {
+                rig.logs(operator, head.block, &[1]).await;
+            }
+        }
+        loop {
+            let batch = rig.next(&mut faults).await;
+            seen.extend(statuses(&batch));
+            if batch.progress.is_some_and(|progress| progress.block_hash == third.block.hash) {
+                break;
+            }
+        }
+    }
+    let mut live = std::collections::BTreeMap::<u64, i32>::new();
+    for (status, height) in seen {
+        *live.entry(height).or_default() += if status == Status::Retracted { -1 } else { 1 };
+    }
+    assert_eq!(
+        live,
+        [(11, 1), (12, 1), (13, 1)].into(),
+        "each block's event once, whichever branch it was on"
+    );
+}
+
+#[tokio::test]
 async fn silence_of_the_whole_chain_is_told_and_its_end_too() {
     let mut rig = rig(2);
     let one = head(0, 11, block(0, 10), false);

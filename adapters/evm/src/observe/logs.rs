@@ -21,7 +21,8 @@ enum Answer {
 struct Entry {
     block: BlockRef,
     answers: BTreeMap<usize, Answer>,
-    /// What was said, by its digest: honest operators say the same, and it is kept once.
+    /// What was said, by its digest, until it is delivered: honest operators say the same, and it is kept once. Of what
+    /// was delivered only the digest is of use, and a busy chain's logs of sixty-four blocks are tens of megabytes.
     said: BTreeMap<B256, Arc<LogSet>>,
     /// Digest that was delivered.
     settled: Option<B256>,
@@ -80,7 +81,9 @@ impl LogBook {
         let digest = logs.digest;
         let entry = self.entry(block, now);
         let before = entry.answers.insert(operator, Answer::Said(digest));
-        entry.said.entry(digest).or_insert_with(|| Arc::new(logs));
+        if entry.settled.is_none() {
+            entry.said.entry(digest).or_insert_with(|| Arc::new(logs));
+        }
         // Who says something else each time must not fill the memory.
         if let Some(Answer::Said(other)) = before
             && !entry.answers.values().any(|answer| matches!(answer, Answer::Said(said) if *said == other))
@@ -143,6 +146,7 @@ impl LogBook {
     pub(crate) fn settle(&mut self, block: B256, digest: B256) -> (Vec<usize>, Vec<usize>) {
         let Some(entry) = self.entries.get_mut(&block) else { return (Vec::new(), Vec::new()) };
         entry.settled = Some(digest);
+        entry.said.clear();
         let said = entry.answers.iter().filter_map(|(operator, answer)| match answer {
             Answer::Said(said) => Some((*operator, *said == digest)),
             _ => None,
@@ -160,6 +164,14 @@ impl LogBook {
     /// How long a block has been waiting for agreement.
     pub(crate) fn waiting_since(&self, block: B256) -> Option<Instant> {
         self.entries.get(&block).filter(|entry| entry.settled.is_none()).map(|entry| entry.since)
+    }
+
+    /// Forgets a block that was delivered and is to be delivered again, because the chain came back to it: its logs are
+    /// asked for anew.
+    pub(crate) fn reopen(&mut self, block: B256) {
+        if self.entries.get(&block).is_some_and(|entry| entry.settled.is_some()) {
+            self.entries.remove(&block);
+        }
     }
 
     /// Forgets answers, so that all are asked again.
@@ -197,6 +209,23 @@ mod tests {
         assert_eq!(book.settle(BLOCK.hash, agreed.digest), (vec![0, 1], vec![2]));
         assert_eq!(book.said(2, BLOCK, logs(8), now), Compared::Other);
         assert_eq!(book.said(2, BLOCK, logs(1), now), Compared::Same);
+    }
+
+    #[test]
+    fn what_was_delivered_is_compared_and_not_kept_and_is_asked_for_anew_when_it_comes_back() {
+        let (mut book, now) = (LogBook::default(), Instant::now());
+        for operator in [0, 1] {
+            book.said(operator, BLOCK, logs(1), now);
+        }
+        book.reopen(BLOCK.hash);
+        assert!(matches!(book.agreed(BLOCK.hash, 2), Agreed::Yes(_)), "not delivered yet");
+        book.settle(BLOCK.hash, B256::repeat_byte(1));
+        assert_eq!(book.said(2, BLOCK, logs(1), now), Compared::Same);
+        assert!(book.entries[&BLOCK.hash].said.is_empty());
+        let soon = core::time::Duration::from_millis(250);
+        assert!(!book.wants(0, BLOCK, now, soon));
+        book.reopen(BLOCK.hash);
+        assert!(book.wants(0, BLOCK, now, soon) && matches!(book.agreed(BLOCK.hash, 2), Agreed::NotYet));
     }
 
     #[test]

@@ -99,6 +99,7 @@ impl Assembler {
         {
             return Some(nothing());
         }
+        self.book.reopen(head.block.hash);
         match self.book.agreed(head.block.hash, self.network.quorum) {
             Agreed::Yes(logs) => Some(logs),
             Agreed::NotYet => {
