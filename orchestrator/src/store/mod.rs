@@ -25,11 +25,13 @@ pub mod trust;
 mod views;
 mod warm;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgQueryResult};
 use sqlx::{PgPool, Postgres};
+use tokio::sync::OnceCell;
 
 pub use commit::{Committed, Pool};
 pub use error::StoreError;
@@ -52,6 +54,8 @@ pub struct Store {
     general: PgPool,
     containment: PgPool,
     leases: PgPool,
+    /// Set when the connections of containment are warm.
+    warmed: Arc<OnceCell<()>>,
 }
 
 impl Store {
@@ -90,7 +94,7 @@ impl Store {
             // A renewal that a crash of the server forgets only makes a lease run out sooner: no reason to write to
             // disk three times a second.
             .connect_lazy_with(options.options([("synchronous_commit", "off")]));
-        Self { general, containment, leases }
+        Self { general, containment, leases, warmed: Arc::default() }
     }
 
     /// Opens the database that a URL names.

@@ -18,13 +18,17 @@ use crate::budget;
 const REHEARSALS: usize = 6;
 
 impl Store {
-    /// Opens and warms every connection of containment.
+    /// Opens and warms every connection of containment, once for all groups of the process.
     ///
     /// Failing here is no loss of safety: a cold connection is slower, and the journal stands in for a missing one.
     ///
     /// # Errors
     /// As the database gives them.
     pub async fn warm(&self) -> Result<(), StoreError> {
+        self.warmed.get_or_try_init(|| self.warm_all()).await.map(|_warm| ())
+    }
+
+    async fn warm_all(&self) -> Result<(), StoreError> {
         let set = sample()?;
         let connections = (0..budget::CONTAINMENT_CONNECTIONS).map(|_| self.containment.acquire());
         // Held all at once, so that each is another one.
