@@ -16,13 +16,28 @@ use crate::budget;
 use crate::persist::describe;
 use crate::store::{LogName, Step, Store, StoreError, WriteSet, step_of};
 
-/// Sets that are kept in memory; older ones are read from the log.
-const KEPT: usize = 64;
+/// Steps that are kept in memory, some kilobyte each; what is older is read from the log. A database that writes tables
+/// slower than blocks come must not fill the memory of every group.
+const KEPT_STEPS: usize = 4_096;
+
+#[derive(Debug, Default)]
+struct Kept {
+    sets: VecDeque<Arc<WriteSet>>,
+    steps: usize,
+}
+
+impl Kept {
+    fn pop(&mut self) -> Option<Arc<WriteSet>> {
+        let set = self.sets.pop_front()?;
+        self.steps = self.steps.saturating_sub(set.steps.len());
+        Some(set)
+    }
+}
 
 /// Sets that became durable lately.
 #[derive(Debug, Default)]
 pub struct Fresh {
-    sets: Mutex<VecDeque<Arc<WriteSet>>>,
+    kept: Mutex<Kept>,
     arrived: Notify,
 }
 
@@ -32,17 +47,18 @@ impl Fresh {
         if set.steps.is_empty() {
             return;
         }
-        let mut sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
-        sets.push_back(set);
-        if sets.len() > KEPT {
-            sets.pop_front();
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.steps = kept.steps.saturating_add(set.steps.len());
+        kept.sets.push_back(set);
+        while kept.steps > KEPT_STEPS && kept.sets.len() > 1 {
+            kept.pop();
         }
-        drop(sets);
+        drop(kept);
         self.arrived.notify_one();
     }
 
     fn take(&self) -> Option<Arc<WriteSet>> {
-        self.sets.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).pop()
     }
 }
 
@@ -144,5 +160,48 @@ impl Views {
             next = seq.saturating_add(1);
         }
         Ok(next)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{LogEnd, LogRecord};
+    use portcullis_core::{Body, Effects, Input};
+    use portcullis_verifier::{B256, Slug};
+
+    fn set(from: u64, steps: u64) -> Arc<WriteSet> {
+        let name = Slug::new("one").unwrap();
+        let log = LogName { group: name, replica: name };
+        let mut set = WriteSet::new(log, LogEnd { next_seq: from, head: B256::ZERO });
+        set.steps = (from..from.saturating_add(steps))
+            .map(|seq| Step {
+                record: LogRecord {
+                    seq,
+                    at_ms: 0,
+                    encoded: Vec::new(),
+                    head: B256::ZERO,
+                    engine_version: 0,
+                    effects: Vec::new(),
+                },
+                input: Input { at_ms: 0, body: Body::Tick },
+                effects: Effects::default(),
+            })
+            .collect();
+        Arc::new(set)
+    }
+
+    #[test]
+    fn the_newest_are_kept_up_to_a_bound_however_large_the_sets_are() {
+        let fresh = Fresh::default();
+        for at in 0..10 {
+            fresh.put(set(at * 1_000, 1_000));
+        }
+        let bases: Vec<u64> = std::iter::from_fn(|| fresh.take()).map(|set| set.base.next_seq).collect();
+        assert_eq!(bases, [6_000, 7_000, 8_000, 9_000]);
+        fresh.put(set(10_000, 5_000));
+        assert_eq!(fresh.take().map(|set| set.steps.len()), Some(5_000), "the newest is always there");
+        assert!(fresh.take().is_none());
+        assert_eq!(fresh.kept.lock().unwrap().steps, 0);
     }
 }
