@@ -117,7 +117,7 @@ fn deeper_than_the_bound_is_an_alarm_and_not_the_end() {
 }
 
 #[test]
-fn a_cursor_of_another_chain_or_an_empty_one_is_refused() {
+fn a_cursor_of_another_chain_or_a_broken_one_is_refused() {
     let net = net("sim:one", 12);
     let mut receiver = Receiver::new(&net);
     net.produce(3, 1);
