@@ -39,6 +39,10 @@ pub const SHARED_PASSED: usize = 16;
 /// slow disk, and no reason yet to call a chain late. It goes on alone then.
 pub const SHARED_PATIENCE: Duration = Duration::from_millis(250);
 
+/// How long after its last batch a group that goes on alone asks whether the common run has come to the same block: well
+/// below the time between two blocks, and well above what the two runs differ by.
+pub const SHARED_ASK: Duration = Duration::from_millis(100);
+
 /// How long a group that the others had to wait for goes on alone before it joins them again.
 pub const SHARED_REJOIN: Duration = Duration::from_secs(60);
 

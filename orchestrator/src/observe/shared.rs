@@ -97,17 +97,18 @@ impl Shared {
         let running = tokio::spawn(async move { adapter.observe(cursor, own, adapter_stop).await });
         let _ends_with_this = child.drop_guard();
         loop {
+            // The common run may come to a block a moment after this one did: so it is asked again a little later.
             let batch = tokio::select! {
                 () = stop.cancelled() => return End::Stop,
                 () = feed.closed() => return End::Stop,
-                batch = batches.recv() => batch,
+                batch = batches.recv() => batch.map(Some),
+                () = tokio::time::sleep(budget::SHARED_ASK) => Some(None),
             };
             let Some(batch) = batch else { break };
-            let moved = batch.cursor.is_some();
-            if !at.deliver(Some(batch), feed, stop).await {
+            if !at.deliver(batch, feed, stop).await {
                 return End::Stop;
             }
-            if moved
+            if at.cursor.is_some()
                 && rejoin.is_none_or(|until| Instant::now() >= until)
                 && let Some(member) = self.hub.join(at.cursor.as_ref())
             {
