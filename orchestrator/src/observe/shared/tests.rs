@@ -77,7 +77,7 @@ impl Group {
             let place = (seen.position().block_hash, seen.position().log_index);
             match (seen.event(), seen.status()) {
                 (Event::Fault(fault), _) if fault.kind == FaultKind::Recovered => {
-                    drop(self.faults.remove(&fault.operator));
+                    self.faults.remove(&fault.operator);
                 }
                 (Event::Fault(fault), _) => drop(self.faults.insert(fault.operator, fault.kind)),
                 (_, Status::Retracted) => assert!(self.live.remove(&place), "retracted, and was never told"),
