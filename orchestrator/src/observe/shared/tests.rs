@@ -129,7 +129,8 @@ fn world() -> (SimNet, Arc<Counted>, Arc<Shared>) {
         running: AtomicUsize::new(0),
         give_up: tokio::sync::Notify::new(),
     });
-    let shared = Arc::new(Shared::new(Arc::clone(&counted) as Arc<dyn Observe>));
+    let adapter: Arc<dyn Observe> = counted.clone();
+    let shared = Arc::new(Shared::new(adapter));
     (net, counted, shared)
 }
 
