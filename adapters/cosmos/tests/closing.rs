@@ -32,17 +32,18 @@ use serde_json::{Value, json};
 const CHAIN: &str = "portcullis-closing-1";
 const RECORD: B256 = B256::repeat_byte(6);
 
-/// The guard as it was built; none where it was not.
-fn artifact() -> Option<PathBuf> {
+/// Address of the first contract of a chain with this prefix, whatever it is: it follows from the counts alone.
+const FIRST_CONTRACT: &str = "wasm14hj2tavq8fpesdwxxcu44rty3hh90vhujrvcmstl4zr3txmfvw9s0phg4d";
+const SEND: &str = "/cosmos.bank.v1beta1.MsgSend";
+
+/// A contract as it was built; none where it was not.
+fn artifact(name: &str) -> Option<PathBuf> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../contracts/artifacts/cosmwasm");
-    let files = std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path());
-    files.into_iter().find(|path| {
-        path.extension().is_some_and(|kind| kind == "wasm") && path.to_string_lossy().contains("guard.wasm")
-    })
+    Some(PathBuf::from(folder).join(format!("{name}.wasm"))).filter(|path| path.exists())
 }
 
 fn available() -> bool {
-    let missing = match (wasmd(), artifact()) {
+    let missing = match (wasmd(), artifact("guard").and(artifact("gate"))) {
         (Some(_), Some(_)) => return true,
         (None, _) => "wasmd was not found; run `cargo xtask setup` or set PORTCULLIS_WASMD",
         (_, None) => "contracts/artifacts/cosmwasm holds no guard",
@@ -95,13 +96,19 @@ fn scope_of(bridge: B256) -> B256 {
 
 /// A node with a guard on it that one key may trip, and a bridge's whole outflow in its care.
 async fn scene() -> Scene {
+    scene_with("guard").await
+}
+
+/// The same with a Guard, or with a Gate that holds the chain's power to refuse plain transfers.
+async fn scene_with(kind: &str) -> Scene {
     let (owner, tripper, carrier) = (account(0).unwrap(), account(1).unwrap(), account(2).unwrap());
     let coins = |account: &Account| (account.address.clone(), "1000000000stake".to_owned());
     let accounts = vec![coins(&tripper), coins(&carrier)];
-    let config = DevnetConfig { accounts, timeout_commit_ms: 200, ..DevnetConfig::new(CHAIN) };
+    let circuit = vec![(FIRST_CONTRACT.to_owned(), vec![SEND.to_owned()])];
+    let config = DevnetConfig { accounts, circuit, timeout_commit_ms: 200, ..DevnetConfig::new(CHAIN) };
     let node = Devnet::start(&config).await.unwrap();
     node.reach(3).await.unwrap();
-    let wasm_byte_code = std::fs::read(artifact().unwrap()).unwrap();
+    let wasm_byte_code = std::fs::read(artifact(kind).unwrap()).unwrap();
     let store = MsgStoreCode { sender: owner.address.clone(), wasm_byte_code, instantiate_permission: None };
     let stored = done(&node, &owner, any(&store, MsgStoreCode::type_url())).await;
     let guard = json!({
@@ -119,14 +126,16 @@ async fn scene() -> Scene {
     let events = done(&node, &owner, any(&instantiate, MsgInstantiateContract::type_url())).await;
     let contract = attribute(&events, "_contract_address");
     let bridge = keccak256("demo");
-    let calls = [
-        json!({ "register_bridge": { "bridge": hex(bridge), "consumer": owner.address } }),
-        json!({ "register_scope": {
-            "bridge": hex(bridge), "direction": 2, "corridor": hex(B256::ZERO), "asset": hex(B256::ZERO),
-        } }),
-        json!({ "grant_tripper": { "account": tripper.address, "budget_seconds": 36_000 } }),
-        json!({ "seal": {} }),
-    ];
+    let bridge_call = json!({ "register_bridge": { "bridge": hex(bridge), "consumer": owner.address } });
+    let scope_call = json!({ "register_scope": {
+        "bridge": hex(bridge), "direction": 2, "corridor": hex(B256::ZERO), "asset": hex(B256::ZERO),
+    } });
+    let target_call = json!({ "add_target": {
+        "scope": hex(scope_of(bridge)), "target": { "switch": { "circuit": { "type_url": SEND } }, "from_level": 2 },
+    } });
+    let role_call = json!({ "grant_tripper": { "account": tripper.address, "budget_seconds": 36_000 } });
+    let before = if kind == "guard" { vec![bridge_call, scope_call] } else { vec![scope_call, target_call] };
+    let calls = before.into_iter().chain([role_call, json!({ "seal": {} })]);
     for call in calls {
         let (sender, contract) = (owner.address.clone(), contract.clone());
         let call =
@@ -142,7 +151,7 @@ async fn scene() -> Scene {
         "endpoints": endpoints,
         "trust": { "height": 2, "hash": hash },
         "fees": { "denom": "stake" },
-        "targets": [{ "id": "gate", "address": contract, "kind": "guard" }],
+        "targets": [{ "id": "gate", "address": contract, "kind": kind }],
     }))
     .unwrap();
     let chain = Cosmos::new(config).unwrap();
@@ -294,4 +303,52 @@ async fn a_trip_for_a_scope_that_nobody_registered_is_refused_before_and_after()
     let rehearsed = stranger.rehearse(&scene.action(4, now + 600)).await.unwrap();
     let role = rehearsed.iter().find(|check| check.check.as_str() == "role").unwrap();
     assert!(!role.ok && role.detail.contains("no tripper"), "{role:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gate_trips_the_chains_own_breaker_and_what_is_tripped_is_reported_beside_what_is_proven() {
+    if !available() {
+        return;
+    }
+    let scene = scene_with("gate").await;
+    let (report, checks) = scene.chain.dial_gate(scene.gate, scene.scope).await;
+    assert!(
+        report.is_some_and(|report| report.registered) && checks.iter().all(|check| check.ok),
+        "{checks:?}"
+    );
+    let (sender, other) = (account(2).unwrap(), account(3).unwrap().address);
+    let transfer = || Devnet::coins(&sender, &other, 1, "stake").unwrap();
+    done(&scene.node, &sender, transfer()).await;
+
+    let now = scene.container.gate(scene.gate, scene.scope).await.unwrap().time;
+    let action = scene.action(1, now + 600);
+    let rehearsed = scene.container.rehearse(&action).await.unwrap();
+    assert!(rehearsed.iter().all(|check| check.ok), "{rehearsed:?}");
+    let attempt = scene.container.sign(&action, RECORD, 0).await.unwrap().remove(0);
+    scene.container.broadcast(&attempt).await;
+    let landing = scene.landed(&attempt).await;
+    let Landing::Included(block) = landing else { panic!("{landing:?}") };
+    let verdict = scene.verdict(&scene.container.effect(&action, block)).await;
+    assert!(matches!(verdict, Verdict::Proven(_)), "{verdict:?}");
+    let refused = scene.node.send(&sender, vec![transfer()]).await;
+    assert!(refused.is_err(), "a plain transfer is not taken any more: {refused:?}");
+
+    let again = scene.container.rehearse(&scene.action(2, now + 900)).await.unwrap();
+    let said = |name: &str| {
+        let found = again.iter().filter(|check| check.check.as_str() == name);
+        found.map(|check| check.detail.clone()).collect::<Vec<_>>().join("; ")
+    };
+    assert!(
+        said("circuit").contains("operators report tripped") && said("circuit").contains(SEND),
+        "{again:?}"
+    );
+    assert!(!said("nested").contains("not tried"), "{again:?}");
+    eprintln!("nested: {}", said("nested"));
+
+    // Tripped a second time it stays so: what is closed already is no failure.
+    let later = scene.action(2, now + 900);
+    let attempt = scene.container.sign(&later, RECORD, 0).await.unwrap().remove(0);
+    scene.container.broadcast(&attempt).await;
+    let landing = scene.landed(&attempt).await;
+    assert!(matches!(landing, Landing::Included(_)), "{landing:?}");
 }

@@ -295,6 +295,9 @@ async fn another_account_carries_the_trippers_signature_with_its_own_sequence() 
     );
 }
 
+/// What a test changes of the scripted chain.
+type Edit = fn(&mut script::State);
+
 #[tokio::test]
 async fn a_rehearsal_finds_what_would_stop_a_trip_and_sends_nothing() {
     let script = script().await;
@@ -303,7 +306,7 @@ async fn a_rehearsal_finds_what_would_stop_a_trip_and_sends_nothing() {
     };
     let good = script.container.rehearse(&action(1)).await.unwrap();
     assert_eq!(failing(&good), Vec::<String>::new(), "{good:?}");
-    let edits: [(&str, fn(&mut script::State)); 5] = [
+    let edits: [(&str, Edit); 5] = [
         ("role", |state| state.tripper["active"] = json!(false)),
         ("role", |state| state.tripper = json!({ "active": true, "budget_seconds": 9, "left_seconds": 0 })),
         ("balance", |state| state.balance = 29_999),
