@@ -125,7 +125,10 @@ pub async fn run(options: Options, screen: &mut Screen) -> Result<Finished> {
 }
 
 /// The script that somebody asked for.
-fn script(options: &Options) -> Result<Scenario> {
+///
+/// # Errors
+/// When a file of it is missing or does not parse.
+pub fn script(options: &Options) -> Result<Scenario> {
     let third = |script| corridor::open(script, &corridor::path());
     let mut script = match options.script {
         Script::Nomad => {

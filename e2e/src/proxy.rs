@@ -77,8 +77,8 @@ pub enum What {
 
 /// What the endpoint's tasks share.
 pub(crate) struct Shared {
-    pub(crate) node_http: String,
-    pub(crate) node_ws: String,
+    /// Where the node answers, and where it pushes.
+    node: Mutex<(String, String)>,
     pub(crate) client: reqwest::Client,
     pub(crate) mode: watch::Sender<Mode>,
     lie: Mutex<Option<Lie>>,
@@ -92,7 +92,7 @@ pub(crate) struct Shared {
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shared")
-            .field("node", &self.node_http)
+            .field("node", &self.node().0)
             .field("mode", &*self.mode.borrow())
             .finish_non_exhaustive()
     }
@@ -104,6 +104,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Shared {
+    /// Where the node answers, and where it pushes.
+    pub(crate) fn node(&self) -> (String, String) {
+        lock(&self.node).clone()
+    }
+
     pub(crate) fn lie(&self) -> Option<Lie> {
         lock(&self.lie).clone()
     }
@@ -180,8 +185,7 @@ impl Proxy {
     /// When no port is free.
     pub async fn before(operator: &str, http: &str, ws: &str) -> Result<Self> {
         let shared = Arc::new(Shared {
-            node_http: http.to_owned(),
-            node_ws: ws.to_owned(),
+            node: Mutex::new((http.to_owned(), ws.to_owned())),
             client: crate::tools::http_client()?,
             mode: watch::Sender::new(Mode::Faithful),
             lie: Mutex::new(None),
@@ -220,6 +224,11 @@ impl Proxy {
     /// Changes how it behaves. Open sockets feel it too.
     pub fn set_mode(&self, mode: Mode) {
         self.shared.mode.send_replace(mode);
+    }
+
+    /// From now on it stands in front of another node. Open sockets stay with the one before.
+    pub fn turn_to(&self, http: &str, ws: &str) {
+        *lock(&self.shared.node) = (http.to_owned(), ws.to_owned());
     }
 
     /// From now on it lies; none makes it honest again.

@@ -10,11 +10,11 @@ use crate::scenario::{Domain, Token};
 use crate::service::Tuning;
 
 /// What the bridge's events mean.
-const EVENTS: &str = r#"    { kind = "lock", signature = "wasm-Deposited(destination,messageId,token,sender,recipient,amount)", fields = { remote = "destination", message_id = "messageId", asset = "token", amount = "amount", recipient = "recipient", sender = "sender" } },
-    { kind = "burn", signature = "wasm-Burned(destination,messageId,token,sender,recipient,amount)", fields = { remote = "destination", message_id = "messageId", asset = "token", amount = "amount", recipient = "recipient", sender = "sender" } },
-    { kind = "release", signature = "wasm-Released(origin,messageId,token,recipient,amount)", fields = { remote = "origin", message_id = "messageId", asset = "token", amount = "amount", recipient = "recipient" } },
-    { kind = "mint", signature = "wasm-Minted(origin,messageId,token,recipient,amount)", fields = { remote = "origin", message_id = "messageId", asset = "token", amount = "amount", recipient = "recipient" } },
-    { kind = "upgrade", signature = "wasm-Upgraded(committedRoot)", fields = { value = "committedRoot" } },
+const EVENTS: &str = r#"    { kind = "lock", signature = "wasm-Deposited(destination,messageId,token,sender,recipient,amount)", recorded = true, fields = { remote = "destination", message_id = "messageId", asset = "token", amount = "amount", recipient = "recipient", sender = "sender" } },
+    { kind = "burn", signature = "wasm-Burned(destination,messageId,token,sender,recipient,amount)", recorded = true, fields = { remote = "destination", message_id = "messageId", asset = "token", amount = "amount", recipient = "recipient", sender = "sender" } },
+    { kind = "release", signature = "wasm-Released(origin,messageId,token,recipient,amount)", recorded = true, fields = { remote = "origin", message_id = "messageId", asset = "token", amount = "amount", recipient = "recipient" } },
+    { kind = "mint", signature = "wasm-Minted(origin,messageId,token,recipient,amount)", recorded = true, fields = { remote = "origin", message_id = "messageId", asset = "token", amount = "amount", recipient = "recipient" } },
+    { kind = "upgrade", signature = "wasm-Upgraded(committedRoot)", recorded = true, fields = { value = "committedRoot" } },
 "#;
 
 /// `[[chain]]`

@@ -71,11 +71,11 @@ impl Node {
         Ok(node)
     }
 
-    /// Ends the node; its chain stays in its home.
+    /// Ends the node; gives the home in which its chain stays, and the port at which it answered.
     ///
     /// # Errors
     /// When it cannot be waited for.
-    pub async fn rest(mut self) -> Result<(PathBuf, u16)> {
+    pub async fn stop(&mut self) -> Result<(PathBuf, u16)> {
         self.process.stop().await?;
         Ok((self.home.clone(), self.port))
     }

@@ -22,7 +22,7 @@ use crate::clock::{Factor, Zero};
 use crate::deploy::Crew;
 use crate::keys::Key;
 use crate::lab::OPERATORS;
-use crate::nodes::Heads;
+use crate::nodes::{Heads, free_port};
 use crate::proxy::Proxy;
 use crate::scenario::Scenario;
 
@@ -126,6 +126,24 @@ impl Zone {
         }
     }
 
+    /// Splits the chain in two: from here on its only validator signs on two nodes that do not know of each other, and
+    /// the last operator's endpoint stands in front of the second. Gives that second node.
+    ///
+    /// # Errors
+    /// When a node does not end, start again, or make a block.
+    pub async fn split(&mut self, dir: &Path) -> Result<Node> {
+        let (home, port) = self.node.stop().await?;
+        let other = dir.join("cosmos-other");
+        copy(&home, &other)?;
+        self.node = Node::resume(&home, CHAIN_ID, port).await?;
+        self.heads = self.node.heads().await?;
+        let second = Node::resume(&other, CHAIN_ID, free_port()?).await?;
+        if let Some(last) = self.operators.last() {
+            last.turn_to(second.rpc.url(), &second.ws());
+        }
+        Ok(second)
+    }
+
     /// Plays the live part; what was sent goes to `log`.
     ///
     /// # Errors
@@ -150,4 +168,19 @@ impl Zone {
         let block = self.node.rpc.block(landed.height).await?;
         Ok(Some(watch::receipt(&block, hash, landed.index, &landed.executed, &self.deployed.guard)))
     }
+}
+
+/// Copies a folder with everything in it.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    std::fs::create_dir_all(to).wrap_err_with(|| format!("cannot create {}", to.display()))?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let (here, there) = (entry.path(), to.join(entry.file_name()));
+        if entry.file_type()?.is_dir() {
+            copy(&here, &there)?;
+        } else {
+            std::fs::copy(&here, &there).wrap_err_with(|| format!("cannot copy {}", here.display()))?;
+        }
+    }
+    Ok(())
 }

@@ -91,7 +91,7 @@ fn asked(strike: &Option<Strike>, call: &Value, body: Bytes) -> Bytes {
 async fn ask(shared: &Shared, body: Bytes) -> Option<(StatusCode, Bytes)> {
     let sent = shared
         .client
-        .post(&shared.node_http)
+        .post(shared.node().0)
         .header(header::CONTENT_TYPE, "application/json")
         .body(body)
         .send()

@@ -65,7 +65,7 @@ async fn carry(stream: TcpStream, shared: &Shared) -> Result<()> {
         bail!("dark");
     }
     let mut client = tokio_tungstenite::accept_async(stream).await?;
-    let (mut node, _response) = tokio_tungstenite::connect_async(&shared.node_ws).await?;
+    let (mut node, _response) = tokio_tungstenite::connect_async(shared.node().1).await?;
     let mut memory = Memory::default();
     loop {
         let silent = memory.frozen || shared.mode() == Mode::Silent;
