@@ -66,6 +66,11 @@ pub struct Summary {
     pub false_halts: u64,
     /// Whether the logged inputs give the same decisions again.
     pub replay_equal: bool,
+    /// The attack begins on a chain whose blocks come at their own times: played sixty times as fast, whether another
+    /// chain's block falls between a head and the answer to it is chance, so blocks count from where the bytes were handed
+    /// over.
+    #[serde(skip)]
+    pub unaligned: bool,
     /// Nobody attacks: nothing may be closed.
     #[serde(skip)]
     pub calm: bool,
@@ -111,7 +116,10 @@ impl Summary {
         for side in &self.contain {
             must(side.closed, format!("{} is not closed", side.name));
             must(side.effect == "proven", format!("the effect on {} is {}", side.name, side.effect));
-            let landed = side.landed_blocks_after;
+            let landed = match (self.unaligned, side.landed, side.broadcast) {
+                (true, Some(landed), Some(broadcast)) => Some(landed.blocks - broadcast.blocks),
+                _ => side.landed_blocks_after,
+            };
             must(landed.is_some_and(|b| b <= 1), format!("{} closed after {landed:?} blocks", side.name));
         }
         must(self.lost_usd <= 9_200_000.0, format!("{} USD were lost", self.lost_usd));
@@ -184,7 +192,7 @@ impl Summary {
         let mut table = blank(screen);
         table.set_header(["", "lost", "lost without us", "kept"]);
         let rows = [
-            ("Moonbeam corridor", self.lost_usd, self.lost_without_us_usd),
+            ("watched corridors", self.lost_usd, self.lost_without_us_usd),
             ("sibling corridors", self.siblings_lost_usd, self.siblings_without_us_usd),
         ];
         for (name, lost, without) in rows {

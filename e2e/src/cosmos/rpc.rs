@@ -267,16 +267,26 @@ impl Rpc {
         BASE64.decode(value).wrap_err_with(|| format!("{path}: not base64"))
     }
 
-    /// Waits until the node has a first block.
+    /// Waits until the node has a block of a height.
+    ///
+    /// # Errors
+    /// When it has none for half a minute.
+    pub async fn reach(&self, height: u64) -> Result<()> {
+        self.ready(height, LAND_PATIENCE).await
+    }
+
+    /// Waits until the node has a block of a height.
     ///
     /// # Errors
     /// When it has none within `patience`.
-    pub async fn ready(&self, patience: Duration) -> Result<()> {
+    pub async fn ready(&self, wanted: u64, patience: Duration) -> Result<()> {
         let deadline = Instant::now() + patience;
         loop {
             match self.height().await {
-                Ok(height) if height > 0 => return Ok(()),
-                Ok(_none) if Instant::now() > deadline => bail!("the node at {} makes no block", self.url),
+                Ok(height) if height >= wanted => return Ok(()),
+                Ok(height) if Instant::now() > deadline => {
+                    bail!("the node at {} stays at block {height}", self.url)
+                }
                 Err(error) if Instant::now() > deadline => {
                     return Err(error.wrap_err(format!("the node at {} does not get ready", self.url)));
                 }

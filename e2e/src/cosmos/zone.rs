@@ -132,6 +132,7 @@ impl Zone {
     /// # Errors
     /// When a node does not end, start again, or make a block.
     pub async fn split(&mut self, dir: &Path) -> Result<Node> {
+        let before = self.node.rpc.height().await?;
         let (home, port) = self.node.stop().await?;
         let other = dir.join("cosmos-other");
         copy(&home, &other)?;
@@ -140,6 +141,10 @@ impl Zone {
         let second = Node::resume(&other, CHAIN_ID, free_port()?).await?;
         if let Some(last) = self.operators.last() {
             last.turn_to(second.rpc.url(), &second.ws());
+        }
+        // What was under way when the node was told to end may still be one block of both.
+        for node in [&self.node, &second] {
+            node.rpc.reach(before + 2).await?;
         }
         Ok(second)
     }

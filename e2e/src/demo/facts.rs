@@ -102,6 +102,7 @@ impl Facts {
             false_halts: self.false_halts(world, first),
             delayed: delayed(world, &outcomes),
             attacks: attacks(world, &outcomes),
+            unaligned: first.is_some_and(|first| first.side == Domain::Cosmos),
             ..Summary::default()
         };
         let places = world.places();

@@ -137,7 +137,11 @@ impl Teller {
 
     /// A crowd that is refused is told once in a while, the first of it at once.
     fn refused(&mut self, screen: &Screen, seen: &Seen, refused: Tally) {
-        if !matches!(seen.side, Domain::Ethereum | Domain::Cosmos) {
+        if seen.side == Domain::Cosmos && refused.count > 0 {
+            let text = format!("block {}: {}", seen.head.height, refused.text("false mints refused, worth"));
+            screen.event(seen.head.seen_us, Some(seen.side), "refused", Tone::Good, text);
+        }
+        if seen.side != Domain::Ethereum {
             return;
         }
         let at_us = seen.head.seen_us;

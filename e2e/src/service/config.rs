@@ -42,13 +42,15 @@ pub fn write_config(world: &World, tuning: &Tuning, port: u16) -> Result<PathBuf
     // Plays count trips and incidents: drills and canaries happen in them only where a test asks for them.
     write!(
         out,
-        "\n[rules]\nquiet_secs = {}\n\n[[playbook]]\nid = \"hold\"\nclass = \"hold\"\nexpiry_secs = {}\n\n\
+        "\n[rules]\nquiet_secs = {}\n{}\n[[playbook]]\nid = \"hold\"\nclass = \"hold\"\nexpiry_secs = {}\n\n\
          [[playbook]]\nid = \"halt\"\nclass = \"halt\"\nexpiry_secs = {}\n\
          needs = {{ {}inclusion = \"merkle_proved\", execution = \"proved\" }}\n\n\
          [signers.default]\nkeystore = \"tripper.json\"\npassword_file = \"tripper.json.password\"\n{carrier}\n\
          [drill]\ninterval_secs = 0\ncanary_interval_secs = 0\n\n\
          [store]\ndata_dir = \"{}\"\n\n[api]\nlisten = \"127.0.0.1:{port}\"\n",
         factor.window(tuning.quiet_secs),
+        // What happens there is proven one block later: a hold does not wait for that.
+        if world.zone.is_some() { "evidence_wait_ms = 10\n" } else { "" },
         factor.window(tuning.hold_secs),
         factor.window(tuning.halt_secs),
         // A header that validators signed needs no operators to agree on it.
@@ -94,7 +96,9 @@ fn bridge(out: &mut String, world: &World, tuning: &Tuning) -> Result<()> {
     let factor = world.factor;
     // Chain clocks count whole seconds: a played window may be seen one second shorter than it was.
     let finality = factor.window(world.scenario.finality_secs).saturating_sub(1).max(1);
-    write!(out, "\n[[bridge]]\nid = \"{BRIDGE}\"\nfinality_secs = {finality}\nskew_secs = 2\n")?;
+    // A block there carries the time at which the one before was agreed on.
+    let skew = if world.zone.is_some() { 5 } else { 2 };
+    write!(out, "\n[[bridge]]\nid = \"{BRIDGE}\"\nfinality_secs = {finality}\nskew_secs = {skew}\n")?;
     for side in world.sides() {
         let here = &side.deployed;
         write!(

@@ -93,7 +93,23 @@ const PROGRAMS: [(&str, &str); 2] =
 /// # Errors
 /// When the tools cannot be set up, the build fails, or the program cannot be started; otherwise it does not return.
 pub(crate) fn demo(paths: &Paths, args: &[OsString]) -> Result<()> {
-    become_program(paths, "debug", "demo", args)
+    // Where its node takes part for sure, it is built; else it takes part only where it is there.
+    let tools = if names_cosmos(args) { Tools::setup_all(paths)? } else { Tools::setup(paths)? };
+    become_program(paths, &tools, "debug", "demo", args)
+}
+
+/// Whether the words for the demo ask for the Cosmos chain: among the families, or by a script that goes through it.
+fn names_cosmos(args: &[OsString]) -> bool {
+    let words: Vec<_> = args.iter().map(|word| word.to_string_lossy()).collect();
+    let of = |option: &str| {
+        let assigned = words.iter().find_map(|word| word.strip_prefix(&format!("{option}=")));
+        assigned.or_else(|| {
+            let at = words.iter().position(|word| word == option)?;
+            words.get(at + 1).map(AsRef::as_ref)
+        })
+    };
+    let family = of("--families").is_some_and(|names| names.split(',').any(|name| name == "cosmos"));
+    family || of("--script").is_some_and(|name| name != "nomad")
 }
 
 /// The command `bench`.
@@ -101,7 +117,7 @@ pub(crate) fn demo(paths: &Paths, args: &[OsString]) -> Result<()> {
 /// # Errors
 /// As [`demo`].
 pub(crate) fn bench(paths: &Paths, args: &[OsString]) -> Result<()> {
-    become_program(paths, "release", "bench", args)
+    become_program(paths, &Tools::setup(paths)?, "release", "bench", args)
 }
 
 /// The command `chaos`.
@@ -109,7 +125,7 @@ pub(crate) fn bench(paths: &Paths, args: &[OsString]) -> Result<()> {
 /// # Errors
 /// As [`demo`].
 pub(crate) fn chaos(paths: &Paths, args: &[OsString]) -> Result<()> {
-    become_program(paths, "debug", "chaos", args)
+    become_program(paths, &Tools::setup(paths)?, "debug", "chaos", args)
 }
 
 /// The command `soak`.
@@ -117,7 +133,7 @@ pub(crate) fn chaos(paths: &Paths, args: &[OsString]) -> Result<()> {
 /// # Errors
 /// As [`demo`].
 pub(crate) fn soak(paths: &Paths, args: &[OsString]) -> Result<()> {
-    become_program(paths, "release", "soak", args)
+    become_program(paths, &Tools::setup(paths)?, "release", "soak", args)
 }
 
 /// Builds the programs; `profile` is the folder name, `debug` or `release`. Returns the variables that name them.
@@ -155,8 +171,7 @@ fn programs(paths: &Paths, profile: &str) -> Vec<(&'static str, PathBuf)> {
     PROGRAMS.iter().map(|(variable, name)| (*variable, paths.binary(profile, name))).collect()
 }
 
-fn become_program(paths: &Paths, profile: &str, name: &str, args: &[OsString]) -> Result<()> {
-    let tools = Tools::setup(paths)?;
+fn become_program(paths: &Paths, tools: &Tools, profile: &str, name: &str, args: &[OsString]) -> Result<()> {
     let binaries = build(paths, profile)?;
     let program = paths.binary(profile, name);
     if !program.is_file() {
@@ -172,4 +187,21 @@ fn become_program(paths: &Paths, profile: &str, name: &str, args: &[OsString]) -
         .envs(binaries)
         .exec();
     Err(error).wrap_err_with(|| format!("{} could not be started", program.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_family_or_a_script_that_needs_its_node_asks_for_it() {
+        let asks =
+            |text: &str| names_cosmos(&text.split_whitespace().map(OsString::from).collect::<Vec<_>>());
+        for text in ["--families evm,cosmos --json", "--families=cosmos,evm", "--json --script false-mint"] {
+            assert!(asks(text), "{text}");
+        }
+        for text in ["", "--json", "--families evm", "--script nomad", "--script=nomad", "--families"] {
+            assert!(!asks(text), "{text}");
+        }
+    }
 }
