@@ -27,6 +27,8 @@ use crate::scenario::{Actor, Domain, Kind, Scenario, Transfer};
 const CROWD_TIP: u64 = 1_000_000_000;
 /// The bridge's flawed upgrade comes so long before the first false release, recorded seconds.
 pub const UPGRADE_AT: i64 = -600;
+/// How long the first attack waits for a block of another chain.
+const BESIDE_PATIENCE: Duration = Duration::from_secs(3);
 /// Gas per message of a call with many.
 const GAS_EACH: u64 = 250_000;
 
@@ -85,6 +87,9 @@ pub struct Stage {
     pub deployed: Deployed,
     /// Its heads.
     pub heads: watch::Receiver<Option<Head>>,
+    /// Heads of a chain with slow blocks, into whose agreement on one the first attack should not fall: whether the answer
+    /// is in that block or in the next would be chance.
+    pub beside: Option<watch::Receiver<Option<Head>>>,
 }
 
 /// What one recorded block asks for.
@@ -120,10 +125,18 @@ pub async fn play(
     let mut heads = stage.heads.clone();
     let mut nonces: BTreeMap<Address, u64> = BTreeMap::new();
     let patience = zero.factor.block_time() * 3;
+    let mut beside = stage.beside.clone();
     for beat in beats {
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
             () = tokio::time::sleep_until(zero.due(beat.at).into()) => {}
+        }
+        if beat.calls.iter().any(|call| call.actor != Actor::Honest)
+            && let Some(mut other) = beside.take()
+        {
+            other.borrow_and_update();
+            // A chain that stands still is no reason not to attack.
+            let _still = tokio::time::timeout(BESIDE_PATIENCE, Heads::next(&mut other)).await;
         }
         // A head that came while nobody looked is not the one to follow.
         heads.borrow_and_update();

@@ -250,6 +250,7 @@ impl World {
                 rpc: Arc::clone(&side.node.rpc),
                 deployed: side.deployed.clone(),
                 heads: side.heads.latest.clone(),
+                beside: self.zone.as_ref().map(|zone| zone.heads.latest.clone()),
             };
             let (scenario, cast) = (Arc::clone(&self.scenario), Arc::clone(&self.cast));
             tasks.spawn(actors::play(
