@@ -62,7 +62,8 @@ impl Node {
         let process = Process::spawn("wasmd", &mut command, STOP_PATIENCE)?;
         let rpc = Arc::new(Rpc::new(format!("http://127.0.0.1:{port}"), chain_id.to_owned())?);
         let mut node = Self { process, port, home: home.to_path_buf(), log, rpc };
-        if let Err(error) = node.rpc.ready(1, START_PATIENCE).await {
+        // It tells of its first block before it answers from the state after it.
+        if let Err(error) = node.rpc.ready(2, START_PATIENCE).await {
             let said = std::fs::read_to_string(&node.log).unwrap_or_default();
             let last: Vec<&str> = said.lines().rev().take(10).collect();
             let ended = if node.process.ended() { "it ended" } else { "it runs" };
