@@ -14,6 +14,7 @@ use e2e::lab::{Setup, World};
 use e2e::scenario::corridor::Attack;
 use e2e::scenario::{Actor, Domain};
 use e2e::screen::Screen;
+use e2e::service::{Service, Tuning};
 use e2e::trial::PATIENCE;
 use tokio::sync::Mutex;
 
@@ -127,6 +128,44 @@ async fn honest_traffic_between_clocks_that_differ_by_seconds_closes_nothing() {
         let delivered = delivered.filter(|index| world.scenario.live[**index].remote == from).count();
         assert!(delivered >= 2, "{delivered} deliveries on {} from {}", side.name(), from.name());
     }
+}
+
+/// The chain's only validator signs twice at every height from some block on: one operator's node is on the other branch.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_signs_two_truths_opens_an_incident_and_every_side_is_held() {
+    let _alone = STAGE.lock().await;
+    let options = Options { script: Script::Corridor(None), cosmos: true, lead: 300, ..Options::default() };
+    let setup =
+        Setup { scenario: demo::script(&options).unwrap(), factor: Factor::new(60.0), seed: 54, dir: None };
+    let mut world = World::build(setup).await.unwrap();
+    let service = Service::start(&world, &Tuning::default()).await.unwrap();
+    let dir = world.dir.clone();
+    let other = world.zone.as_mut().unwrap().split(&dir).await.unwrap();
+    let zone = world.zone.as_ref().unwrap();
+    // Two blocks of one height, both signed by the whole stake.
+    let height = zone.node.rpc.height().await.unwrap().min(other.rpc.height().await.unwrap());
+    let (one, two) = (zone.node.rpc.block(height).await.unwrap(), other.rpc.block(height).await.unwrap());
+    assert_ne!(one.hash, two.hash);
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let mut open = Vec::new();
+        for place in world.places() {
+            if !place.closed().await.unwrap() {
+                open.push(place.caip2());
+            }
+        }
+        if open.is_empty() {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{open:?} still open:\n{}", service.told.tail(60));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    // Somebody signed twice: that is an incident by itself, though nothing was taken.
+    let page = service.get("/api/v1/incidents").await.unwrap();
+    let mut open = page["incidents"].as_array().into_iter().flatten().filter(|one| one["state"] == "open");
+    let id = open.find(|one| one["class"] == "hold").and_then(|one| one["id"].as_str()?.parse().ok());
+    let books = service.incident(id.unwrap()).await.unwrap();
+    assert!(books.to_string().contains("has signed two truths"), "{books}");
 }
 
 /// The stage by itself: without anybody who watches, what is minted for nothing stays, and honest traffic arrives.

@@ -33,6 +33,8 @@ use crate::{
 pub(super) struct Settled {
     pub(super) before: Checkpoint,
     pub(super) answer: Box<Answer>,
+    /// Who has still to be asked, by operator.
+    pub(super) voices: Vec<Voice>,
 }
 
 /// One operator, as far as watching goes.
@@ -46,6 +48,13 @@ pub(super) struct Standing {
     pub(super) failures: u32,
     /// Not to be asked for any block before this: each answer of who floods us costs as much as a good one.
     pub(super) quiet_until: Option<Instant>,
+}
+
+impl Standing {
+    /// Whether it is said to have a block.
+    fn has(&self, height: u64) -> bool {
+        self.head.is_some_and(|(head, _)| head >= height)
+    }
 }
 
 /// See the module.
@@ -248,11 +257,11 @@ impl Assembler {
         }
         let found = answer.double_signs.iter();
         observations.extend(found.filter_map(|found| batch::double_sign(chain, block, time, found)));
+        let voices = self.book.remove(&height).map(Entry::owed).unwrap_or_default();
         if let Some(tip) = &mut self.tip {
-            self.settled.insert(height, Settled { before: tip.client().clone(), answer });
+            self.settled.insert(height, Settled { before: tip.client().clone(), answer, voices });
             tip.accept(&accepted, &self.network);
         }
-        self.book.remove(&height);
         self.settled.retain(|old, _| old.saturating_add(limits::SETTLED_KEPT) > height);
         self.recent.push_back(block);
         if self.recent.len() > limits::RECENT_BLOCKS {
@@ -264,34 +273,48 @@ impl Assembler {
     }
 
     /// Asks every operator for every block of the window that it is said to have.
+    ///
+    /// SECURITY: also for what a faster quorum has settled already. Who serves another branch of the chain, a little behind
+    /// the rest, would else never be judged.
     fn ask(&mut self) {
         if self.tip.is_none() || self.frozen {
             return;
         }
         let at = Instant::now();
         let window = u64::try_from(limits::BLOCKS_IN_FLIGHT).unwrap_or(1);
+        let operators = self.standings.len();
         for height in self.next..self.next.saturating_add(window) {
-            for (operator, standing) in self.standings.iter().enumerate() {
-                let quiet = standing.quiet_until.is_some_and(|until| until > at);
-                if quiet || standing.head.is_none_or(|(head, _)| head < height) {
-                    continue;
-                }
-                let operators = self.standings.len();
-                let entry = self.book.entry(height).or_insert_with(|| Entry::new(operators));
-                let Some(voice) = entry.voices.get_mut(operator).filter(|voice| voice.wants(at)) else {
-                    continue;
-                };
-                *voice = Voice::Asked;
-                let (network, compiled) = (Arc::clone(&self.network), Arc::clone(&self.compiled));
-                let (reports, stop) = (self.reports.clone(), self.stop.clone());
-                tokio::spawn(async move {
-                    let answer = tokio::select! {
-                        () = stop.cancelled() => return,
-                        answer = answer(network, compiled, operator, height) => answer.map(Box::new),
-                    };
-                    let _observer_gone = reports.send(Report::Block { operator, height, answer }).await;
-                });
+            if self.standings.iter().any(|standing| standing.has(height)) {
+                self.book.entry(height).or_insert_with(|| Entry::new(operators));
             }
         }
+        let settled = self.settled.iter_mut().map(|(height, settled)| (*height, &mut settled.voices));
+        let open = self.book.iter_mut().map(|(height, entry)| (*height, &mut entry.voices));
+        let mut asked = Vec::new();
+        for (height, voices) in settled.chain(open) {
+            for (operator, (standing, voice)) in self.standings.iter().zip(voices).enumerate() {
+                let quiet = standing.quiet_until.is_some_and(|until| until > at);
+                if !quiet && standing.has(height) && voice.wants(at) {
+                    *voice = Voice::Asked;
+                    asked.push((operator, height));
+                }
+            }
+        }
+        for (operator, height) in asked {
+            self.fetch(operator, height);
+        }
+    }
+
+    /// Has one operator asked for one block, beside everything else.
+    fn fetch(&self, operator: usize, height: u64) {
+        let (network, compiled) = (Arc::clone(&self.network), Arc::clone(&self.compiled));
+        let (reports, stop) = (self.reports.clone(), self.stop.clone());
+        tokio::spawn(async move {
+            let answer = tokio::select! {
+                () = stop.cancelled() => return,
+                answer = answer(network, compiled, operator, height) => answer.map(Box::new),
+            };
+            let _observer_gone = reports.send(Report::Block { operator, height, answer }).await;
+        });
     }
 }

@@ -76,6 +76,15 @@ impl Entry {
         Self { voices, accepted: None, since: None }
     }
 
+    /// What is left to ask once the height was delivered: everybody is judged by it, also who comes to it late.
+    pub(crate) fn owed(self) -> Vec<Voice> {
+        let asked = |voice| match voice {
+            Voice::Told(_) | Voice::Right(_) => Voice::Asked,
+            still_to_come => still_to_come,
+        };
+        self.voices.into_iter().map(asked).collect()
+    }
+
     /// Judges the headers of all who have answered since the last call.
     ///
     /// `parent` is the block that was delivered before; none where nothing was. `now` is the time, seconds since 1970.

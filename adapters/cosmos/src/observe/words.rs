@@ -99,7 +99,7 @@ impl Assembler {
             }
         };
         let failures = standing.failures;
-        if let Some(voice) = self.book.get_mut(&height).and_then(|entry| entry.voices.get_mut(operator)) {
+        if let Some(voice) = self.voice(operator, height) {
             *voice = Voice::Later(later(at, pause_ms));
         }
         match missing {
@@ -120,6 +120,15 @@ impl Assembler {
                 }
             }
         }
+    }
+
+    /// Where an operator's word on a height is kept, or that it is still owed.
+    fn voice(&mut self, operator: usize, height: u64) -> Option<&mut Voice> {
+        let voices = match self.book.get_mut(&height) {
+            Some(entry) => &mut entry.voices,
+            None => &mut self.settled.get_mut(&height)?.voices,
+        };
+        voices.get_mut(operator)
     }
 
     /// What judging a height has found.
