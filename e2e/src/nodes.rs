@@ -1,7 +1,5 @@
 //! EVM nodes as processes of their own.
 
-use std::hash::{BuildHasher, RandomState};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
@@ -10,6 +8,7 @@ use std::time::{Duration, Instant};
 use alloy::primitives::B256;
 use eyre::{Result, WrapErr, eyre};
 use futures::{SinkExt, StreamExt};
+use portcullis_rpc::loopback::free_port;
 use serde_json::{Value, json};
 use tokio::process::Command;
 use tokio::sync::watch;
@@ -117,22 +116,6 @@ impl Node {
     pub fn ws(&self) -> String {
         format!("ws://127.0.0.1:{}", self.port)
     }
-}
-
-/// A port that was free a moment ago, below those that the system gives to outgoing connections (32768 and up): of
-/// thousands of requests beside us, one would else take it before its node does.
-///
-/// # Errors
-/// When none of many tried is free.
-pub fn free_port() -> Result<u16> {
-    for _ in 0..256 {
-        // Each state is seeded anew, so that processes that start together try different ports.
-        let port = 10_000 + u16::try_from(RandomState::new().hash_one(()) % 22_000)?;
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return Ok(port);
-        }
-    }
-    Err(eyre!("no free port between 10000 and 32000 on 127.0.0.1"))
 }
 
 /// A head as this process saw it.

@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 
 use alloy::primitives::B256;
 use eyre::{Result, WrapErr, bail, eyre};
+use portcullis_rpc::loopback::free_port;
 use rustix::process::Signal;
 use serde_json::Value;
 use tokio::process::Command;
 
 use crate::lab::World;
-use crate::nodes::free_port;
 use crate::process::{Process, alive, signal};
 use crate::timeline::{Told, get_json};
 

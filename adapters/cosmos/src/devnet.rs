@@ -5,13 +5,12 @@ mod client;
 
 use std::{
     env, io,
-    net::TcpListener,
     path::{Path, PathBuf},
     process::Stdio,
     time::{Duration, Instant},
 };
 
-use portcullis_rpc::{Client, Lane, LaneSettings, RpcError};
+use portcullis_rpc::{Client, Lane, LaneSettings, RpcError, loopback::free_port};
 use portcullis_verifier::{B256, BlockRef, OperatorId};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -151,12 +150,6 @@ pub struct Devnet {
     _dir: Option<TempDir>,
 }
 
-fn free_port() -> Result<u16, DevnetError> {
-    // Free now; taken by the node a moment later.
-    let listener = TcpListener::bind("127.0.0.1:0").map_err(DevnetError::Start)?;
-    Ok(listener.local_addr().map_err(DevnetError::Start)?.port())
-}
-
 impl Devnet {
     /// Makes a chain, starts its only node and waits for the first block.
     ///
@@ -172,7 +165,8 @@ impl Devnet {
             (None, None) => return Err(DevnetError::NotFound),
         };
         genesis(&binary, &home, config).await?;
-        let port = config.port.map_or_else(free_port, Ok)?;
+        // Free now; taken by the node a moment later.
+        let port = config.port.map_or_else(free_port, Ok).map_err(DevnetError::Start)?;
         let url = |text: String| Url::parse(&text).map_err(|error| DevnetError::Input(error.to_string()));
         let http = url(format!("http://127.0.0.1:{port}"))?;
         let ws = url(format!("ws://127.0.0.1:{port}/websocket"))?;
@@ -187,13 +181,14 @@ impl Devnet {
 
     async fn run(&mut self) -> Result<(), DevnetError> {
         let log = self.home.join("node.log");
+        let p2p = free_port().map_err(DevnetError::Start)?;
         let file =
             std::fs::File::options().create(true).append(true).open(&log).map_err(DevnetError::Start)?;
         let child = Command::new(&self.binary)
             .args(["start", "--home"])
             .arg(&self.home)
             .args(["--rpc.laddr", &format!("tcp://127.0.0.1:{}", self.port)])
-            .args(["--p2p.laddr", &format!("tcp://127.0.0.1:{}", free_port()?)])
+            .args(["--p2p.laddr", &format!("tcp://127.0.0.1:{p2p}")])
             .args(["--grpc.enable=false", "--minimum-gas-prices", "0stake", "--log_level", "error"])
             .args(&self.config.args)
             .stdin(Stdio::null())

@@ -3,7 +3,6 @@
 use core::time::Duration;
 use std::{
     env, io,
-    net::TcpListener,
     path::{Path, PathBuf},
     process::Stdio,
     time::Instant,
@@ -16,7 +15,7 @@ use alloy::{
     rpc::types::TransactionReceipt,
     signers::{SignerSync, local::PrivateKeySigner},
 };
-use portcullis_rpc::{Client, Lane, LaneSettings, ReplySize, RpcError, RpcRequest};
+use portcullis_rpc::{Client, Lane, LaneSettings, ReplySize, RpcError, RpcRequest, loopback::free_port};
 use portcullis_verifier::{B256, OperatorId};
 use serde_json::{Value, json};
 use tokio::{
@@ -122,10 +121,7 @@ impl Devnet {
         let port = match config.port {
             Some(port) => port,
             // Free now; taken by the node a moment later.
-            None => TcpListener::bind("127.0.0.1:0")
-                .and_then(|listener| listener.local_addr())
-                .map_err(DevnetError::Start)?
-                .port(),
+            None => free_port().map_err(DevnetError::Start)?,
         };
         let mut command = Command::new(binary);
         command

@@ -11,6 +11,7 @@
 pub mod error;
 pub mod http;
 pub mod limits;
+pub mod loopback;
 pub mod quorum;
 pub mod request;
 pub mod stack;

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use eyre::{Result, bail};
+use portcullis_rpc::loopback::free_port;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
 use super::genesis::{self, Endowment};
 use super::rpc::{Rpc, seconds, text};
 use crate::clock;
-use crate::nodes::{Head, Heads, free_port};
+use crate::nodes::{Head, Heads};
 use crate::process::Process;
 
 /// How long a node may take to its first block on a busy machine.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use alloy::primitives::{Address, B256, U256};
 use eyre::{Result, WrapErr};
+use portcullis_rpc::loopback::free_port;
 use serde_json::json;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -22,7 +23,7 @@ use crate::clock::{Factor, Zero};
 use crate::deploy::Crew;
 use crate::keys::Key;
 use crate::lab::OPERATORS;
-use crate::nodes::{Heads, free_port};
+use crate::nodes::Heads;
 use crate::proxy::Proxy;
 use crate::scenario::Scenario;
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use alloy::primitives::{Address, B256, keccak256};
 use eyre::{Result, WrapErr, bail, eyre};
+use portcullis_rpc::loopback::free_port;
 use tempfile::TempDir;
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
@@ -20,7 +21,6 @@ use crate::clock;
 use crate::contracts::{DIRECTION_OUT, scope};
 use crate::keys::Key;
 use crate::lab::OPERATORS;
-use crate::nodes::free_port;
 use crate::service::{Service, Tuning};
 
 /// EIP-155 numbers that no public chain has.
