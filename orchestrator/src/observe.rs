@@ -3,6 +3,7 @@
 //! Batches go to the group's loop through bounded queues: a slow engine slows the adapters down, nothing is dropped.
 //! An adapter that ends is started again, from the cursor that it delivered last.
 
+pub mod half_told;
 pub mod shared;
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::budget;
 use crate::persist::describe;
 use crate::telemetry::{Heads, Status, now_ms};
+use half_told::HalfTold;
 
 /// Watches one chain for one group.
 pub struct Watcher {
@@ -24,6 +26,8 @@ pub struct Watcher {
     pub adapter: Arc<dyn Observe>,
     /// Where the chain was left.
     pub cursor: Option<Cursor>,
+    /// What is on record of blocks behind it.
+    pub half_told: HalfTold,
     /// To the group's loop.
     pub batches: mpsc::Sender<Batch>,
     /// To the group's loop, for what is not a batch: that the chain is not seen at all.
@@ -115,6 +119,7 @@ impl Watcher {
         metrics::counter!("portcullis_observe_observations_total", "chain" => chain.to_string())
             .increment(u64::try_from(batch.observations.len()).unwrap_or(u64::MAX));
         self.note_faults(chain, &batch);
+        self.finish_half_told(chain, &mut batch);
         if self.batches.send(batch).await.is_err() {
             return false;
         }
@@ -132,6 +137,17 @@ impl Watcher {
                 .set(f64::from(u32::try_from(progress.height).unwrap_or(u32::MAX)));
         }
         true
+    }
+
+    /// Takes back what a process before this one put on record of blocks that turn out not to be on the chain.
+    fn finish_half_told(&mut self, chain: ChainId, batch: &mut Batch) {
+        if self.half_told.is_empty() {
+            return;
+        }
+        let gone = self.half_told.complete(batch);
+        if gone > 0 {
+            tracing::warn!(%chain, events = gone, "what was on record of a block that left the chain is taken back");
+        }
     }
 
     fn note_faults(&self, chain: ChainId, batch: &Batch) {

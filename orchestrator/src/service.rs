@@ -11,6 +11,7 @@ mod generation;
 mod group;
 mod leases;
 mod running;
+mod steps;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use portcullis_adapter::{Class, Cursor};
+use portcullis_adapter::Class;
 use portcullis_core::{Body, Command, Engine, EngineConfig};
 use portcullis_verifier::{ChainId, Registry, Slug};
 use tokio::sync::{Notify, mpsc};
@@ -16,21 +16,19 @@ use super::ChainWiring;
 use super::away::Away;
 use super::leases::{Asked, Leases, Patience};
 use super::running::{GroupError, Running};
+use super::steps::spawn;
 use crate::background;
 use crate::budget;
 use crate::confirm::Confirm;
 use crate::contain::purse::{HOUR_MS, Purse};
 use crate::contain::{Lane, Shared, Signer};
 use crate::correlate::rebuild::{Follower, Leftover, RebuildError, Rebuilt};
+use crate::correlate::undoable::Start;
 use crate::correlate::{Beginning, Correlator, Outputs};
 use crate::killswitch::KillSwitches;
 use crate::notify::Pager;
-use crate::observe::Watcher;
 use crate::operate::Operate;
-use crate::operate::desk::Desk;
-use crate::operate::drill::Drills;
 use crate::persist::{Dispatch, Durable, describe, reconcile};
-use crate::recover::GateWatch;
 use crate::store::{Lease, LogName, Store};
 use crate::telemetry::{Background, Heads, Phase, Status, now_ms};
 use crate::verify::{EvidenceQueue, Judge, Verifier};
@@ -138,12 +136,11 @@ impl Group {
         let durable = Arc::new(durable);
         self.phase(Phase::Rebuilding);
         let rebuilt = follower.finish(&self.store).await?;
-        let mut cursors = self.store.cursors(&log).await?;
-        rebuilt.undoable.complete(&self.store, &log, &mut cursors).await?;
+        let starts = rebuilt.undoable.starts(&self.store, &log, self.store.cursors(&log).await?).await?;
         let actions = self.open_actions(&rebuilt.leftover).await?;
         let hour_ago = now_ms().saturating_sub(HOUR_MS);
         self.purse.recall(self.store.spent_since(&log, hour_ago).await?);
-        self.start(log, rebuilt, cursors, actions, durable, stop)
+        self.start(log, rebuilt, starts, actions, durable, stop)
     }
 
     fn open_journal(&self, log: LogName) -> Result<Durable, GroupError> {
@@ -236,7 +233,7 @@ impl Group {
         &self,
         log: LogName,
         rebuilt: Rebuilt,
-        cursors: BTreeMap<ChainId, Cursor>,
+        starts: BTreeMap<ChainId, Start>,
         actions: Vec<Dispatch>,
         durable: Arc<Durable>,
         stop: &CancellationToken,
@@ -283,7 +280,7 @@ impl Group {
             status: Arc::clone(&self.status),
         };
         spawn(&mut steps, "verify", verifier.run(child.clone()));
-        self.watch_chains(&mut steps, cursors, &batch_in, &engine_in, &child);
+        self.watch_chains(&mut steps, starts, &batch_in, &engine_in, &child);
         self.watch_gates(&mut steps, &engine_in, &background, &child);
         self.operate(&mut steps, log, &engine_in, &child);
         let gates = self.config.targets.clone();
@@ -353,88 +350,4 @@ impl Group {
             status: Arc::clone(&self.status),
         }
     }
-
-    fn watch_chains(
-        &self,
-        steps: &mut JoinSet<&'static str>,
-        mut cursors: BTreeMap<ChainId, Cursor>,
-        batches: &mpsc::Sender<portcullis_adapter::Batch>,
-        engine: &mpsc::Sender<Body>,
-        stop: &CancellationToken,
-    ) {
-        for chain in &self.config.chains {
-            let Some(wiring) = self.chains.get(&chain.id) else { continue };
-            let watcher = Watcher {
-                adapter: Arc::clone(&wiring.observe),
-                cursor: cursors.remove(&chain.id),
-                batches: batches.clone(),
-                engine: engine.clone(),
-                heads: self.heads.clone(),
-                status: Arc::clone(&self.status),
-            };
-            spawn(steps, "observe", watcher.run(stop.clone()));
-        }
-    }
-
-    /// People's commands and drills.
-    fn operate(
-        &self,
-        steps: &mut JoinSet<&'static str>,
-        log: LogName,
-        engine: &mpsc::Sender<Body>,
-        stop: &CancellationToken,
-    ) {
-        let desk = Desk {
-            store: self.store.clone(),
-            log,
-            engine: engine.clone(),
-            operate: Arc::clone(&self.operate),
-            targets: self.config.targets.clone(),
-            chains: Arc::clone(&self.chains),
-        };
-        spawn(steps, "desk", desk.run(stop.clone()));
-        let drills = Drills {
-            log,
-            targets: self.config.targets.clone(),
-            chains: Arc::clone(&self.chains),
-            engine: engine.clone(),
-            store: self.store.clone(),
-            operate: Arc::clone(&self.operate),
-        };
-        spawn(steps, "drill", drills.run(stop.clone()));
-    }
-
-    fn watch_gates(
-        &self,
-        steps: &mut JoinSet<&'static str>,
-        engine: &mpsc::Sender<Body>,
-        background: &Background,
-        stop: &CancellationToken,
-    ) {
-        for target in &self.config.targets {
-            let Some(contain) = self.chains.get(&target.chain).and_then(|wiring| wiring.contain.clone())
-            else {
-                continue;
-            };
-            let watch = GateWatch {
-                target: target.clone(),
-                contain,
-                heads: self.heads.clone(),
-                engine: engine.clone(),
-                background: background.clone(),
-            };
-            spawn(steps, "recover", watch.run(stop.clone()));
-        }
-    }
-}
-
-fn spawn(
-    steps: &mut JoinSet<&'static str>,
-    name: &'static str,
-    step: impl Future<Output = ()> + Send + 'static,
-) {
-    steps.spawn(async move {
-        step.await;
-        name
-    });
 }

@@ -92,6 +92,9 @@ struct State {
     nonces: BTreeMap<(ChainId, B256), u64>,
 }
 
+/// What a chain was.
+pub struct Branch(Vec<Block>);
+
 /// The world. Clones are the same world.
 #[derive(Clone)]
 pub struct World {
@@ -153,6 +156,20 @@ impl World {
             side.forks += 1;
         });
         self.mine(chain, Vec::new());
+    }
+
+    /// The chain as it is now, for [`World::put_back`].
+    pub fn branch(&self, chain: ChainId) -> Branch {
+        Branch(self.with(|state| state.chains[&chain].blocks.clone()))
+    }
+
+    /// The chain becomes again what it was, and a block longer than it has been.
+    pub fn put_back(&self, chain: ChainId, branch: Branch) {
+        let longer = self.height(chain) + 1;
+        self.with(|state| state.chains.get_mut(&chain).unwrap().blocks = branch.0);
+        while self.height(chain) < longer {
+            self.mine(chain, Vec::new());
+        }
     }
 
     /// A release on the home chain that nothing stands behind.
