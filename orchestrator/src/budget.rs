@@ -204,6 +204,10 @@ pub const WARM_EVERY: Duration = Duration::from_secs(5);
 /// Heads between two readings of a gate while nothing happens to it.
 pub const GATE_HEADS: u64 = 5;
 
+/// Age up to which such a reading stands for the gate where asking it would delay a containment. Gates are read more often
+/// than that, unless their operators do not answer.
+pub const GATE_READING: Duration = Duration::from_secs(60);
+
 /// First and longest pause before an adapter that ended is started again.
 pub const OBSERVE_RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
 

@@ -3,6 +3,8 @@
 //! The service cannot open anything. It reads each gate at the start, after heads, and when something happened to it,
 //! and tells the engine when it changed: a release by people, an expiry, a closing by somebody else.
 
+pub mod readings;
+
 use std::sync::Arc;
 
 use portcullis_adapter::{Contain, GateReport};
@@ -16,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::budget;
 use crate::persist::describe;
 use crate::telemetry::{Background, Heads, Note, Verb};
+use readings::{Place, Readings};
 
 /// Watches one gate.
 pub struct GateWatch {
@@ -29,6 +32,8 @@ pub struct GateWatch {
     pub engine: mpsc::Sender<Body>,
     /// Rows for people.
     pub background: Background,
+    /// For who must not wait for an answer of the gate.
+    pub readings: Arc<Readings>,
 }
 
 impl GateWatch {
@@ -36,9 +41,11 @@ impl GateWatch {
     pub async fn run(self, stop: CancellationToken) {
         let mut follow = self.heads.follow(self.target.chain);
         let mut known: Option<GateReport> = None;
+        let Target { chain, address, scope, .. } = self.target;
         loop {
-            match self.contain.gate(self.target.address, self.target.scope).await {
+            match self.contain.gate(address, scope).await {
                 Ok(report) => {
+                    self.readings.put(Place { chain, address, scope }, report.clone());
                     if differs(known.as_ref(), &report) && !self.tell(known.as_ref(), &report).await {
                         return;
                     }

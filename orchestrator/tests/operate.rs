@@ -11,6 +11,8 @@
 
 mod support;
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use portcullis::contain::purse::Allowance;
@@ -284,6 +286,41 @@ async fn without_money_an_open_gate_still_closes_and_an_extension_waits_and_is_t
     .await;
     assert_eq!(world.closed_until(home()), closed_until, "nothing was sent for it");
     assert!(world.received_on(home()) >= sent && world.is_closed(home()));
+    over(service, &database).await;
+}
+
+/// The hour's budget can be used up by whoever provokes pauses: the next one must not be slower for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_money_a_gate_that_is_known_to_be_open_is_closed_without_asking_it() {
+    let database = Database::start().await;
+    let world = World::new();
+    let penniless = Operate {
+        spending: [home(), away()].map(|chain| (chain, Allowance { per_hour: 0, gas_limit: 1 })).into(),
+        drill_every: None,
+        ..world.operate()
+    };
+    let service = Service::operated(world.wired(), penniless, &database);
+    service.running().await;
+    until("both gates were read, and how far both chains have come is known", || async {
+        let read = database.store.gates().await.unwrap();
+        let cursors = database.store.cursors(&log_name()).await.unwrap();
+        read.iter().filter(|gate| gate.level.is_some()).count() == 2 && cursors.len() == 2
+    })
+    .await;
+    let asked = Arc::new(Mutex::new(BTreeMap::new()));
+    world.on_broadcast({
+        let (world, asked) = (world.clone(), Arc::clone(&asked));
+        move |attempt| {
+            asked.lock().unwrap().entry(attempt.chain).or_insert(world.gates_asked());
+        }
+    });
+    let (before, began) = (world.gates_asked(), Instant::now());
+    world.steal(2, 2_000_000);
+    until("both chains have the bytes", || async { asked.lock().unwrap().len() == 2 }).await;
+    let meanwhile = asked.lock().unwrap().values().max().unwrap() - before;
+    // Gates are read by the clock as well, every few seconds.
+    assert!(meanwhile == 0 || began.elapsed() > Duration::from_secs(4), "a gate was asked {meanwhile} times");
+    mine_until(&world, "both gates close", || world.is_closed(home()) && world.is_closed(away())).await;
     over(service, &database).await;
 }
 

@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use crate::confirm::{Confirm, Kept};
 use crate::killswitch::{Forbidden, KillSwitches};
 use crate::persist::{Dispatch, Durable, describe};
+use crate::recover::readings::Readings;
 use crate::service::ChainWiring;
 use crate::telemetry::{Background, Heads, Note, Status, Verb};
 use purse::Purse;
@@ -120,6 +121,8 @@ pub struct Shared {
     pub durable: Arc<Durable>,
     /// Says what landed and what is in effect.
     pub confirm: Confirm,
+    /// What is known of gates without asking them.
+    pub readings: Arc<Readings>,
     /// Wakes at heads.
     pub heads: Heads,
     /// To the engine's loop.

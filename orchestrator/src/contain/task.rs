@@ -13,6 +13,7 @@ use super::{Shared, Signing};
 use crate::budget;
 use crate::confirm::{Kept, Seen, Watch};
 use crate::persist::{Dispatch, describe};
+use crate::recover::readings::Place;
 use crate::telemetry::{Note, Verb, now_ms};
 
 mod tell;
@@ -70,6 +71,10 @@ impl ActionTask {
         let bump = attempts.iter().map(|attempt| attempt.bump).max().unwrap_or(0);
         let next: Vec<Attempt> = attempts.iter().filter(|attempt| attempt.bump == bump).cloned().collect();
         let pause = budget::RETRY.0;
+        // An earlier run may have handed over what it had signed.
+        if !cleared && !attempts.is_empty() {
+            shared.readings.sent(&action);
+        }
         Self {
             shared,
             action,
@@ -257,7 +262,12 @@ impl ActionTask {
     }
 
     /// SECURITY: only a gate that says itself that it is as tight may wait; one that cannot be read counts as open.
+    /// One that is known to be open is not asked: that would cost what an attacker gains.
     async fn is_closed_already(&self) -> bool {
+        let head = self.shared.heads.get(self.action.chain);
+        if self.shared.readings.is_open(Place::of(&self.action), self.action.level, head) {
+            return false;
+        }
         let Some(contain) = self.shared.signer.container(self.action.chain) else { return false };
         let asked = contain.gate(self.action.target, self.action.scope);
         match tokio::time::timeout(budget::LANDING_POLL, asked).await {
@@ -281,6 +291,7 @@ impl ActionTask {
         let Some(contain) = self.shared.signer.container(self.action.chain).cloned() else { return false };
         let sent_at_ms = now_ms();
         self.next.iter().for_each(|attempt| self.shared.purse.reserve(attempt, sent_at_ms));
+        self.shared.readings.sent(&self.action);
         let answers =
             futures::future::join_all(self.next.iter().map(|attempt| contain.broadcast(attempt))).await;
         let (mut accepted, mut asked) = (0u16, 0u16);

@@ -29,6 +29,7 @@ use crate::killswitch::KillSwitches;
 use crate::notify::Pager;
 use crate::operate::Operate;
 use crate::persist::{Dispatch, Durable, describe, reconcile};
+use crate::recover::readings::Readings;
 use crate::store::{Lease, LogName, Store};
 use crate::telemetry::{Background, Heads, Phase, Status, now_ms};
 use crate::verify::{EvidenceQueue, Judge, Verifier};
@@ -267,8 +268,9 @@ impl Group {
             // The queue is as long as there are actions.
             let _room = lane_in.try_send(dispatch);
         }
+        let readings = Arc::new(Readings::default());
         let lane = Lane {
-            shared: self.shared(&signer, &durable, &judge, &engine_in, &background),
+            shared: self.shared(&signer, &durable, &judge, &engine_in, &background, &readings),
             dispatches,
             stops,
         };
@@ -281,7 +283,7 @@ impl Group {
         };
         spawn(&mut steps, "verify", verifier.run(child.clone()));
         self.watch_chains(&mut steps, starts, &batch_in, &engine_in, &child);
-        self.watch_gates(&mut steps, &engine_in, &background, &child);
+        self.watch_gates(&mut steps, &engine_in, &background, &readings, &child);
         self.operate(&mut steps, log, &engine_in, &child);
         let gates = self.config.targets.clone();
         let views = Views { store: self.store.clone(), log, gates, fresh: durable.fresh() };
@@ -331,6 +333,7 @@ impl Group {
         judge: &Judge,
         engine: &mpsc::Sender<Body>,
         background: &Background,
+        readings: &Arc<Readings>,
     ) -> Shared {
         let confirm = Confirm {
             chains: Arc::clone(&self.chains),
@@ -344,6 +347,7 @@ impl Group {
             targets: Arc::new(self.config.targets.clone()),
             durable: Arc::clone(durable),
             confirm,
+            readings: Arc::clone(readings),
             heads: self.heads.clone(),
             engine: engine.clone(),
             background: background.clone(),

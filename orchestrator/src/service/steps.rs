@@ -15,6 +15,7 @@ use crate::observe::Watcher;
 use crate::operate::desk::Desk;
 use crate::operate::drill::Drills;
 use crate::recover::GateWatch;
+use crate::recover::readings::Readings;
 use crate::store::LogName;
 use crate::telemetry::Background;
 
@@ -78,6 +79,7 @@ impl Group {
         steps: &mut JoinSet<&'static str>,
         engine: &mpsc::Sender<Body>,
         background: &Background,
+        readings: &Arc<Readings>,
         stop: &CancellationToken,
     ) {
         for target in &self.config.targets {
@@ -91,6 +93,7 @@ impl Group {
                 heads: self.heads.clone(),
                 engine: engine.clone(),
                 background: background.clone(),
+                readings: Arc::clone(readings),
             };
             spawn(steps, "recover", watch.run(stop.clone()));
         }

@@ -86,6 +86,8 @@ struct State {
     chains: BTreeMap<ChainId, ChainState>,
     /// Every byte that reached an endpoint, in order.
     received: Vec<Attempt>,
+    /// How often a gate was asked how tight it is.
+    gates_asked: u64,
     on_sign: Option<Hook>,
     on_broadcast: Option<Hook>,
     /// Next nonce by chain and account.
@@ -207,6 +209,11 @@ impl World {
 
     pub fn received_on(&self, chain: ChainId) -> usize {
         self.received().iter().filter(|attempt| attempt.chain == chain).count()
+    }
+
+    /// How often a gate was asked how tight it is.
+    pub fn gates_asked(&self) -> u64 {
+        self.with(|state| state.gates_asked)
     }
 
     pub fn on_sign(&self, hook: impl Fn(&Attempt) + Send + Sync + 'static) {

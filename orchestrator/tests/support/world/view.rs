@@ -251,6 +251,7 @@ impl Contain for View {
     }
 
     async fn gate(&self, _target: B256, scope: B256) -> Result<GateReport, AdapterError> {
+        self.world.with(|state| state.gates_asked += 1);
         Ok(self.side(|side| {
             let newest = side.blocks.last().unwrap();
             let until = until_at(side, scope, u64::MAX);
