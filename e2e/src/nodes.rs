@@ -70,6 +70,9 @@ impl Node {
             .args(["--port", &port.to_string(), "--chain-id", &chain_id.to_string()])
             // Sending is what the play does all the time; one line per request would be the node's main work.
             .args(["--silent", "--accounts", "1"])
+            // States that leave its memory go with the play; its own place for them is the user's home, and stays.
+            .arg("--cache-path")
+            .arg(state.with_extension("history"))
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
             .stderr(output);

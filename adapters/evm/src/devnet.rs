@@ -18,6 +18,7 @@ use alloy::{
 use portcullis_rpc::{Client, Lane, LaneSettings, ReplySize, RpcError, RpcRequest, loopback::free_port};
 use portcullis_verifier::{B256, OperatorId};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tokio::{
     process::{Child, Command},
     time::sleep,
@@ -109,6 +110,8 @@ pub struct Devnet {
     http: Url,
     ws: Url,
     client: Client,
+    // Last, so that the node has ended when it goes.
+    dir: TempDir,
 }
 
 impl Devnet {
@@ -123,6 +126,8 @@ impl Devnet {
             // Free now; taken by the node a moment later.
             None => free_port().map_err(DevnetError::Start)?,
         };
+        // States that leave its memory go with it; its own place for them is the user's home, and stays.
+        let dir = TempDir::new().map_err(DevnetError::Start)?;
         let mut command = Command::new(binary);
         command
             .args([
@@ -134,6 +139,8 @@ impl Devnet {
                 &config.chain.to_string(),
             ])
             .args(["--silent", "--hardfork", "prague"])
+            .arg("--cache-path")
+            .arg(dir.path())
             .args(&config.args)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -153,7 +160,7 @@ impl Devnet {
         let name = OperatorId::new("devnet").map_err(|e| DevnetError::Input(e.to_string()))?;
         let client = Client::new(name, http.clone(), Lane::Contain, &LaneSettings::of(Lane::Contain))
             .map_err(|source| DevnetError::Rpc { method: "client", source })?;
-        let node = Self { child, chain: config.chain, http, ws, client };
+        let node = Self { child, chain: config.chain, http, ws, client, dir };
         let began = Instant::now();
         while node.ask::<U64>("eth_chainId", json!([])).await.is_err() {
             if began.elapsed() > Duration::from_secs(20) {
@@ -174,6 +181,12 @@ impl Devnet {
     #[must_use]
     pub fn ws(&self) -> &Url {
         &self.ws
+    }
+
+    /// Folder of what it does not keep in memory; goes with it.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
     }
 
     /// Process id; none when it has ended.

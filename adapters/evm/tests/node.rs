@@ -101,6 +101,21 @@ async fn delivery_follows_the_socket_closely() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_node_cannot_keep_in_memory_goes_with_it() {
+    if !node_available() {
+        return;
+    }
+    let quiet = DevnetConfig { args: vec!["--no-mining".to_owned()], ..DevnetConfig::new(CHAIN) };
+    let node = Devnet::start(&quiet).await.unwrap();
+    let dir = node.dir().to_path_buf();
+    // More than the states that it keeps in memory.
+    node.mine(700).await.unwrap();
+    assert!(dir.read_dir().unwrap().next().is_some(), "states are written somewhere else");
+    drop(node);
+    assert!(!dir.exists());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_trip_lands_and_its_effect_is_proven() {
     if !node_available() {
         return;
