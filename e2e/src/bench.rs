@@ -9,6 +9,7 @@ pub mod memory;
 pub mod profile;
 pub mod proofs;
 pub mod scale;
+pub mod shreds;
 
 use std::collections::BTreeMap;
 

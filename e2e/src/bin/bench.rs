@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
-use e2e::bench::{Figure, catchup, day, engine, latency, memory, percentile, profile, proofs, scale, table};
+use e2e::bench::{
+    Figure, catchup, day, engine, latency, memory, percentile, profile, proofs, scale, shreds, table,
+};
 use e2e::scenario::data_dir;
 use e2e::vitals;
 use eyre::{Result, WrapErr, bail};
@@ -88,6 +90,7 @@ async fn main() -> Result<()> {
     }
     if args.wants(Part::Proofs) {
         proofs(&mut figures)?;
+        votes_and_shreds(&args, &mut figures)?;
     }
     if args.wants(Part::Memory) {
         remembered(&args, &mut figures).await?;
@@ -139,6 +142,26 @@ fn proofs(figures: &mut Figures) -> Result<()> {
     };
     put("account_proof", proofs.account, 1.4);
     put("receipts_root", proofs.receipts, 1.3);
+    Ok(())
+}
+
+fn votes_and_shreds(args: &Args, figures: &mut Figures) -> Result<()> {
+    let Some(folder) = shreds::block_dir() else {
+        eprintln!(
+            "SKIPPED: no block in shreds under {}; set PORTCULLIS_VECTORS",
+            proofs::vectors_dir().display()
+        );
+        return Ok(());
+    };
+    let measured = shreds::measure(&folder, args.quick)?;
+    let mut put = |name, cost: proofs::Cost, times: f64| {
+        figures.insert(name, Figure::at_most(cost.verify, "µs", cost.hashed, cost.hashed * times));
+    };
+    put("tally_1000_votes", measured.tally, 1.05);
+    put("tally_on_two_cores", measured.tally_on_two, 0.6);
+    put("tally_up_to_two_thirds", measured.tally_early, 0.7);
+    put("shred_paths", measured.paths, 1.5);
+    put("testnet_block", measured.block, 1.3);
     Ok(())
 }
 
