@@ -6,6 +6,7 @@ pub mod day;
 pub mod engine;
 pub mod latency;
 pub mod memory;
+pub mod mixed;
 pub mod profile;
 pub mod proofs;
 pub mod scale;

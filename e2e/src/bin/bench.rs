@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
 use e2e::bench::{
-    Figure, catchup, day, engine, latency, memory, percentile, profile, proofs, scale, shreds, table,
+    Figure, catchup, day, engine, latency, memory, mixed, percentile, profile, proofs, scale, shreds, table,
 };
 use e2e::scenario::data_dir;
 use e2e::vitals;
@@ -51,6 +51,8 @@ enum Part {
     Proofs,
     /// From a head to the bytes at every endpoint, on real nodes.
     Latency,
+    /// The same on a bridge between two families, on real nodes of both.
+    Mixed,
     /// Catching up with a chain.
     CatchUp,
     /// A day of blocks: memory.
@@ -97,6 +99,9 @@ async fn main() -> Result<()> {
     }
     if args.wants(Part::Latency) {
         head_to_bytes(&args, &mut figures).await?;
+    }
+    if args.wants(Part::Mixed) {
+        head_to_bytes_mixed(&args, &mut figures).await?;
     }
     if args.wants(Part::CatchUp) {
         catch_up(&mut figures).await?;
@@ -192,6 +197,23 @@ async fn head_to_bytes(args: &Args, figures: &mut Figures) -> Result<()> {
     if args.profile {
         explain(&measured)?;
     }
+    Ok(())
+}
+
+/// A round takes some ten seconds here: blocks come once a second, and closures have to run out.
+async fn head_to_bytes_mixed(args: &Args, figures: &mut Figures) -> Result<()> {
+    if let Err(missing) = e2e::tools::wasmd() {
+        eprintln!("SKIPPED: {missing}");
+        return Ok(());
+    }
+    let rounds = if args.quick { 4 } else { 15 };
+    let measured = mixed::measure(rounds, |line| eprintln!("{line}")).await?;
+    let [(p50, floor), (p99, floor99)] = mixed::Latency::figures(&measured.told, &measured.told_floor);
+    figures.insert("mixed_head_to_bytes_p50", Figure::at_most(p50, "ms", floor, 5.0));
+    figures.insert("mixed_head_to_bytes_p99", Figure::told(p99, "ms", floor99));
+    let [(p50, floor), (p99, floor99)] = mixed::Latency::figures(&measured.proven, &measured.proven_floor);
+    figures.insert("mixed_proving_head_to_bytes_p50", Figure::told(p50, "ms", floor));
+    figures.insert("mixed_proving_head_to_bytes_p99", Figure::told(p99, "ms", floor99));
     Ok(())
 }
 
