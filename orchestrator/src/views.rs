@@ -16,9 +16,9 @@ use crate::budget;
 use crate::persist::describe;
 use crate::store::{LogName, Step, Store, StoreError, WriteSet, step_of};
 
-/// Steps that are kept in memory, some kilobyte each; what is older is read from the log. A database that writes tables
-/// slower than blocks come must not fill the memory of every group.
-const KEPT_STEPS: usize = 4_096;
+/// Steps that are kept in memory, some two kilobytes each; what is older is read from the log. A database that writes
+/// tables slower than blocks come must not fill the memory of every group.
+const KEPT_STEPS: usize = 2 * budget::COMMIT_INPUTS;
 
 #[derive(Debug, Default)]
 struct Kept {
@@ -123,14 +123,14 @@ impl Views {
     /// Writes everything that the log holds from here on.
     async fn catch_up(&self, mut next: u64) -> Result<u64, StoreError> {
         loop {
-            let page = self.store.log_page(&self.log, next).await?;
+            // No more than is written at once: every group that lags reads, and a long page, its rows and its steps are
+            // in memory together.
+            let page = self.store.log_part(&self.log, next, budget::STEP_INPUTS).await?;
             if page.is_empty() {
                 return Ok(next);
             }
             let steps: Vec<Step> = page.into_iter().map(step_of).collect::<Result<_, _>>()?;
-            for chunk in steps.chunks(budget::STEP_INPUTS) {
-                next = self.write(chunk).await?;
-            }
+            next = self.write(&steps).await?;
         }
     }
 
@@ -198,7 +198,7 @@ mod tests {
             fresh.put(set(at * 1_000, 1_000));
         }
         let bases: Vec<u64> = std::iter::from_fn(|| fresh.take()).map(|set| set.base.next_seq).collect();
-        assert_eq!(bases, [6_000, 7_000, 8_000, 9_000]);
+        assert_eq!(bases, [8_000, 9_000]);
         fresh.put(set(10_000, 5_000));
         assert_eq!(fresh.take().map(|set| set.steps.len()), Some(5_000), "the newest is always there");
         assert!(fresh.take().is_none());

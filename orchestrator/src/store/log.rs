@@ -12,8 +12,8 @@ use super::set::decode_cursor;
 use super::{LogEnd, LogName, LogRecord, Store, StoreError};
 use crate::contain::purse::Spent;
 
-/// Records that one page of a log holds at most.
-const PAGE: i64 = 4_096;
+/// Records that one page of a log holds at most, where a log is read from one end to the other.
+const PAGE: usize = 4_096;
 
 impl Store {
     /// Makes sure that a log exists, and says where it ends.
@@ -65,13 +65,26 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unreadable`] where a row is not a record; others as the database gives them.
     pub async fn log_page(&self, log: &LogName, from_seq: u64) -> Result<Vec<LogRecord>, StoreError> {
+        self.log_part(log, from_seq, PAGE).await
+    }
+
+    /// As [`Store::log_page`], at most so many records.
+    ///
+    /// # Errors
+    /// As [`Store::log_page`].
+    pub async fn log_part(
+        &self,
+        log: &LogName,
+        from_seq: u64,
+        records: usize,
+    ) -> Result<Vec<LogRecord>, StoreError> {
         let rows = sqlx::query!(
             "SELECT seq, at_ms, encoded, head, engine_version, effects FROM input_log
              WHERE group_id = $1 AND replica = $2 AND seq >= $3 ORDER BY seq LIMIT $4",
             log.group.as_str(),
             log.replica.as_str(),
             to_i64("a sequence number", from_seq)?,
-            PAGE,
+            i64::try_from(records).unwrap_or(i64::MAX),
         )
         .fetch_all(&self.general)
         .await
