@@ -2,6 +2,9 @@
 //!
 //! Every range is asked of as many operators as must agree, and their answers are compared like everything else.
 //! An error is never "no match": the range is halved and asked again, or catching up fails and is tried later.
+//!
+//! What is left to the assembler is to put ranges behind one another. Reading a long answer, hashing its logs and decoding
+//! them takes about as long as a node next door needs to give it, so each range does that in a task of its own.
 
 use core::{
     sync::atomic::{AtomicU64, Ordering},
@@ -19,15 +22,16 @@ use futures::{
     stream,
 };
 use portcullis_rpc::{Agreement, RpcError, Split, Wait, quorum};
-use portcullis_verifier::{B256, BlockRef, FaultKind, OperatorId};
+use portcullis_verifier::{B256, BlockRef, FaultKind, Observation, OperatorId};
 use tokio::{
     sync::mpsc,
     time::{sleep, timeout},
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::Report;
 use crate::{
+    config::Compiled,
     limits,
     transport::{At, Head, LogSet, Network, Operator, Span, head, range_logs_request},
     wire::{WireLog, logs_of},
@@ -40,8 +44,18 @@ pub(crate) struct Range {
     pub(crate) from: u64,
     /// Last block.
     pub(crate) to: Head,
-    /// Logs with the time of their block, seconds since 1970, in order.
-    pub(crate) logs: Vec<(Log, u64)>,
+    /// Blocks that hold logs of watched contracts, in order.
+    pub(crate) blocks: Vec<Decoded>,
+}
+
+/// What happened in one block of a range.
+#[derive(Debug)]
+pub(crate) struct Decoded {
+    pub(crate) block: BlockRef,
+    /// Seconds since 1970.
+    pub(crate) time: u64,
+    /// In order.
+    pub(crate) events: Vec<Observation>,
 }
 
 /// Where a window of delivered blocks meets the chain.
@@ -55,12 +69,17 @@ pub(crate) enum Fork {
 
 /// Fetches ranges.
 pub(super) struct Backfill {
-    pub(super) network: Arc<Network>,
-    pub(super) addresses: Vec<Address>,
+    compiled: Arc<Compiled>,
+    network: Arc<Network>,
+    addresses: Vec<Address>,
     /// Operators to ask first; the others are asked when these do not agree.
-    pub(super) usable: Vec<usize>,
-    pub(super) reports: mpsc::Sender<Report>,
-    pub(super) stop: CancellationToken,
+    usable: Vec<usize>,
+    reports: mpsc::Sender<Report>,
+    stop: CancellationToken,
+    /// Blocks that a range may have, as the ones before taught.
+    size: AtomicU64,
+    /// Questions asked so far: each begins at another operator.
+    turn: AtomicU64,
 }
 
 /// Why a range could not be had.
@@ -107,17 +126,30 @@ fn unanimous<T: PartialEq>(mut said: Vec<Said<T>>) -> Result<T, Vec<Said<T>>> {
 }
 
 impl Backfill {
+    pub(super) fn new(
+        compiled: Arc<Compiled>,
+        network: Arc<Network>,
+        usable: Vec<usize>,
+        reports: mpsc::Sender<Report>,
+        stop: CancellationToken,
+    ) -> Self {
+        let addresses = compiled.decoder.addresses().collect();
+        let (size, turn) = (AtomicU64::new(limits::RANGE_START_BLOCKS), AtomicU64::new(0));
+        Self { compiled, network, addresses, usable, reports, stop, size, turn }
+    }
+
     /// Finds the newest block of `window` (newest first) that is still on the chain, then fetches everything
     /// above it up to `to` and reports every range in order. Ends after the last range or the first failure.
     pub(super) async fn run(self, window: Vec<BlockRef>, to: u64) {
         let stop = self.stop.clone();
+        let this = Arc::new(self);
         tokio::select! {
             () = stop.cancelled() => {}
-            () = self.catch_up(&window, to) => {}
+            () = this.catch_up(&window, to) => {}
         }
     }
 
-    async fn catch_up(&self, window: &[BlockRef], to: u64) {
+    async fn catch_up(self: &Arc<Self>, window: &[BlockRef], to: u64) {
         let fork = match self.fork(window).await {
             Ok(fork) => fork,
             Err(failure) => {
@@ -155,9 +187,7 @@ impl Backfill {
         known.await.map(Fork::Below)
     }
 
-    async fn fetch(&self, from: u64, to: u64) {
-        let size = AtomicU64::new(limits::RANGE_START_BLOCKS);
-        let turn = AtomicU64::new(0);
+    async fn fetch(self: &Arc<Self>, from: u64, to: u64) {
         // Cut lazily, so that each range has the size that the ones before it taught.
         let mut next = from;
         let cuts = core::iter::from_fn(|| {
@@ -165,18 +195,22 @@ impl Backfill {
                 return None;
             }
             let first = next;
-            let blocks = size.load(Ordering::Relaxed).max(1);
+            let blocks = self.size.load(Ordering::Relaxed).max(1);
             let last = first.saturating_add(blocks.saturating_sub(1)).min(to);
             next = last.saturating_add(1);
             Some((first, last))
         });
         let mut ranges = Box::pin(
             stream::iter(cuts)
-                .map(|(first, last)| self.range(first, last, &size, &turn))
+                .map(|(first, last)| {
+                    let this = Arc::clone(self);
+                    AbortOnDropHandle::new(tokio::spawn(async move { this.range(first, last).await }))
+                })
                 .buffered(limits::RANGES_IN_FLIGHT),
         );
         while let Some(result) = ranges.next().await {
-            match result {
+            let broken = |why| Failure { what: format!("reading a range broke down: {why}"), differ: false };
+            match result.map_err(broken).flatten() {
                 Ok(parts) => {
                     for part in parts {
                         if self.reports.send(Report::Range(part)).await.is_err() {
@@ -193,22 +227,16 @@ impl Backfill {
     }
 
     /// One range, in parts where it had to be halved.
-    fn range<'a>(
-        &'a self,
-        first: u64,
-        last: u64,
-        size: &'a AtomicU64,
-        turn: &'a AtomicU64,
-    ) -> BoxFuture<'a, Result<Vec<Range>, Failure>> {
+    fn range(&self, first: u64, last: u64) -> BoxFuture<'_, Result<Vec<Range>, Failure>> {
         Box::pin(async move {
             let mut attempt = 0u32;
             loop {
                 let blocks = last.saturating_sub(first).saturating_add(1);
-                match self.once(first, last, turn.fetch_add(1, Ordering::Relaxed)).await {
+                match self.once(first, last, self.turn.fetch_add(1, Ordering::Relaxed)).await {
                     Ok(range) => {
-                        if blocks >= size.load(Ordering::Relaxed) {
+                        if blocks >= self.size.load(Ordering::Relaxed) {
                             let grown = blocks.saturating_add(blocks / 4).saturating_add(1);
-                            size.fetch_max(grown.min(limits::RANGE_MAX_BLOCKS), Ordering::Relaxed);
+                            self.size.fetch_max(grown.min(limits::RANGE_MAX_BLOCKS), Ordering::Relaxed);
                         }
                         return Ok(vec![range]);
                     }
@@ -216,10 +244,10 @@ impl Backfill {
                         tracing::debug!(chain = %self.network.chain, first, last, %what, "range failed");
                         if blocks > 1 {
                             let half = blocks / 2;
-                            size.fetch_min(half.max(1), Ordering::Relaxed);
+                            self.size.fetch_min(half.max(1), Ordering::Relaxed);
                             let middle = first.saturating_add(half.saturating_sub(1));
-                            let mut parts = self.range(first, middle, size, turn).await?;
-                            parts.extend(self.range(middle.saturating_add(1), last, size, turn).await?);
+                            let mut parts = self.range(first, middle).await?;
+                            parts.extend(self.range(middle.saturating_add(1), last).await?);
                             return Ok(parts);
                         }
                         attempt = attempt.saturating_add(1);
@@ -246,8 +274,28 @@ impl Backfill {
             Err(failure) if failure.differ => self.logs(first, last, turn, false).await?,
             logs => logs?,
         };
-        let logs = self.timed(logs.logs).await?;
-        Ok(Range { from: first, to: to?, logs })
+        let blocks = self.decoded(&self.timed(logs.logs).await?)?;
+        Ok(Range { from: first, to: to?, blocks })
+    }
+
+    /// What the logs of a range mean, block by block.
+    fn decoded(&self, logs: &[(Log, u64)]) -> Result<Vec<Decoded>, Failure> {
+        let mut blocks: Vec<Decoded> = Vec::new();
+        for (log, time) in logs {
+            let height = log.block_number.unwrap_or_default();
+            if blocks.last().is_none_or(|newest| newest.block.height != height) {
+                let block = BlockRef { height, hash: log.block_hash.unwrap_or_default() };
+                blocks.push(Decoded { block, time: *time, events: Vec::new() });
+            }
+            let Some(newest) = blocks.last_mut() else { continue };
+            let event = self.compiled.decoder.observation(log, newest.time).map_err(|error| {
+                // Checked when the answer came; were it missed there, standing still beats skipping.
+                tracing::error!(chain = %self.network.chain, %error, "agreed logs do not decode");
+                Failure { what: error.to_string(), differ: false }
+            })?;
+            newest.events.extend(event);
+        }
+        Ok(blocks)
     }
 
     async fn logs(&self, first: u64, last: u64, turn: u64, dated: bool) -> Result<LogSet, Failure> {

@@ -1,8 +1,7 @@
 //! Delivering blocks and ranges, retracting what they replace.
 
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
 
-use alloy::rpc::types::Log;
 use portcullis_adapter::{Batch, Cursor};
 use portcullis_verifier::{BlockRef, FaultKind, Observation, Progress, Status};
 
@@ -10,7 +9,7 @@ use super::Assembler;
 use crate::{
     limits,
     observe::{
-        backfill::{Fork, Range},
+        backfill::{Decoded, Fork, Range},
         batch::{cursor, decode_block, fault, undo},
         health::Trouble,
         logs::Agreed,
@@ -259,25 +258,10 @@ impl Assembler {
             return;
         }
         let seen_at = Instant::now();
-        let mut by_block: BTreeMap<u64, Vec<(Log, u64)>> = BTreeMap::new();
-        for (log, time) in range.logs {
-            by_block.entry(log.block_number.unwrap_or_default()).or_default().push((log, time));
-        }
         let mut observations: Vec<Observation> = Vec::new();
-        for (height, logs) in by_block {
-            let hash = logs.first().and_then(|(log, _)| log.block_hash).unwrap_or_default();
-            let time = logs.first().map_or(0, |(_, time)| *time);
-            let logs: Vec<Log> = logs.into_iter().map(|(log, _)| log).collect();
-            match decode_block(&self.compiled.decoder, &logs, time) {
-                Ok(events) => observations.extend(events),
-                Err(error) => {
-                    tracing::error!(chain = %self.network.chain, %error, "agreed logs do not decode");
-                    self.ranging = None;
-                    return;
-                }
-            }
-            if observations.len() >= limits::BATCH_MAX_OBSERVATIONS && height < range.to.block.height {
-                let block = BlockRef { height, hash };
+        for Decoded { block, time, events } in range.blocks {
+            observations.extend(events);
+            if observations.len() >= limits::BATCH_MAX_OBSERVATIONS && block.height < range.to.block.height {
                 let done = Cursor { chain: self.network.chain, recent: vec![block], undoable: Vec::new() };
                 self.send(seen_at, core::mem::take(&mut observations), block, time, done);
             }

@@ -121,13 +121,13 @@ impl Assembler {
         // How far ahead the chain is, is told before the first of what is behind: what follows is history.
         self.tell_head();
         let healthy = |at: &usize| !self.health.has(self.name(*at), Trouble::Dark);
-        let task = Backfill {
-            network: Arc::clone(&self.network),
-            addresses: self.addresses.clone(),
-            usable: (0..self.network.operators.len()).filter(healthy).collect(),
-            reports: self.reports.clone(),
-            stop: self.stop.clone(),
-        };
+        let task = Backfill::new(
+            Arc::clone(&self.compiled),
+            Arc::clone(&self.network),
+            (0..self.network.operators.len()).filter(healthy).collect(),
+            self.reports.clone(),
+            self.stop.clone(),
+        );
         let window = self.tree.window().iter().rev().map(|delivered| delivered.block).collect();
         tokio::spawn(task.run(window, to));
         true
