@@ -175,7 +175,9 @@ impl<'w> Play<'w> {
         struck: mpsc::UnboundedReceiver<Struck>,
     ) -> Self {
         let secs = options.minutes * 60.0;
-        let (from, to) = (warm_up(secs), secs - 20.0);
+        // From the moment at which all traffic flows: what the first attack needs for the first time (connections with
+        // room for a block's receipts, the ways that prove and sign) belongs to the warm-up as well.
+        let (from, to) = ((2 * FINALITY_SECS) as f64, secs - 20.0);
         let mut rng = Rng::new(options.seed ^ 0xa77a_c4e5);
         // One in each part of the run, at a moment of it that nobody can guess: a closed bridge cannot be attacked.
         let part = (to - from).max(1.0) / options.attacks.max(1) as f64;
