@@ -6,21 +6,16 @@
 
 mod cosmos;
 mod evm;
+mod part;
 
-use std::{collections::BTreeMap, ops::Range, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
-use portcullis_adapter::{GateReport, Readiness};
-use portcullis_verifier::{
-    Action, ActionClass, ActionId, B256, IncidentId, Level,
-    registry::{Registry, System},
-};
+use part::Part;
+use portcullis_adapter::Readiness;
+use portcullis_verifier::registry::{Registry, System};
 
 use crate::{
-    config::{
-        Config, Loaded, Problems,
-        family::Family,
-        model::{self, BridgeConfig, ChainConfig, ContractConfig, GuardConfig},
-    },
+    config::{Loaded, Problems, family::Family, model::ChainConfig},
     service::{GroupWiring, Wired},
 };
 
@@ -94,86 +89,6 @@ pub async fn dial(loaded: &Loaded, chain: &ChainConfig) -> Result<Vec<Readiness>
         Family::Cosmos => cosmos::dial(&part).await,
     };
     dialled.map_err(|problems| Problems::new(&loaded.config.file, problems))
-}
-
-/// One chain with what the bridges watch and close on it.
-struct Part<'c> {
-    loaded: &'c Loaded,
-    chain: &'c ChainConfig,
-    contracts: Vec<(&'c BridgeConfig, &'c model::SideConfig, &'c ContractConfig)>,
-    channels: Vec<(&'c BridgeConfig, &'c model::SideConfig, &'c model::ChannelConfig)>,
-    guards: Vec<&'c GuardConfig>,
-}
-
-impl<'c> Part<'c> {
-    fn new(loaded: &'c Loaded, chain: &'c ChainConfig) -> Self {
-        let config: &Config = &loaded.config;
-        let sides =
-            || config.bridges.iter().flat_map(|bridge| bridge.sides.iter().map(move |side| (bridge, side)));
-        let here = || sides().filter(|(_, side)| side.chain.value == chain.id.value);
-        let contracts =
-            here().flat_map(|(bridge, side)| side.contracts.iter().map(move |c| (bridge, side, c))).collect();
-        let channels =
-            here().flat_map(|(bridge, side)| side.channels.iter().map(move |c| (bridge, side, c))).collect();
-        let guards = here().filter_map(|(_, side)| side.guard.as_ref()).collect();
-        Self { loaded, chain, contracts, channels, guards }
-    }
-
-    /// Where in the file a path of the family's own configuration comes from.
-    fn place(&self, path: &str) -> &'c Range<usize> {
-        self.find(path).unwrap_or(&self.chain.id.at)
-    }
-
-    fn find(&self, path: &str) -> Option<&'c Range<usize>> {
-        let (head, rest) = path.split_once('.').unwrap_or((path, ""));
-        let (list, index) = indexed(head)?;
-        if list == "targets" {
-            return self.guards.get(index).map(|guard| &guard.address.at);
-        }
-        if list == "endpoints" {
-            return self.chain.endpoints.get(index).map(|endpoint| &endpoint.operator.at);
-        }
-        if list == "channels" {
-            return self.channels.get(index).map(|(_, _, channel)| &channel.channel.at);
-        }
-        let (_, side, contract) = self.contracts.get(index)?;
-        let (item, rest) = rest.split_once('.').unwrap_or((rest, ""));
-        match indexed(item) {
-            None if item == "domain" => Some(&side.domain.at),
-            None => Some(&contract.address.at),
-            Some(("ignored", index)) => contract.ignored.get(index).map(|text| &text.at),
-            Some((_, index)) => {
-                let event = contract.events.get(index)?;
-                let field = rest.strip_prefix("fields.").and_then(|name| event.fields.get(name));
-                Some(field.map_or(&event.signature.at, |field| &field.at))
-            }
-        }
-    }
-}
-
-/// The shortest closure of a gate: what would be asked of it, with the highest offer.
-fn rehearsal(chain: &ChainConfig, guard: &GuardConfig, gate: &GateReport) -> Action {
-    Action {
-        id: ActionId(B256::ZERO),
-        chain: chain.id.value,
-        target: guard.address.value,
-        scope: guard.scope,
-        level: Level::Closed,
-        // A gate that is closed already is asked for one second more, so that the rehearsal is no repetition.
-        until: gate.until.max(gate.time).saturating_add(1),
-        until_height: gate.until_height,
-        incident: IncidentId(B256::ZERO),
-        generation: gate.generation,
-        class: ActionClass::Halt,
-        value_at_risk_micro_usd: chain.fees.full_value_micro_usd,
-        reasons: Vec::new(),
-    }
-}
-
-/// `name[3]` as a name and a number.
-fn indexed(text: &str) -> Option<(&str, usize)> {
-    let (name, rest) = text.split_once('[')?;
-    Some((name, rest.strip_suffix(']')?.parse().ok()?))
 }
 
 fn causes(error: &dyn std::error::Error) -> String {

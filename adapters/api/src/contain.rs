@@ -70,6 +70,25 @@ pub struct Readiness {
     pub detail: String,
 }
 
+/// Longest text of a finding, bytes.
+const DETAIL_MAX_BYTES: usize = 512;
+
+/// Findings as they are collected, in the order in which a person should read them.
+#[derive(Debug, Default)]
+pub struct Checks(pub Vec<Readiness>);
+
+impl Checks {
+    /// Adds one; its text is cut to 512 bytes.
+    pub fn add(&mut self, check: &str, ok: bool, text: &str) {
+        // The names are constants of the families and keep the rules of slugs; one that did not would be left out.
+        if let Ok(check) = Slug::new(check) {
+            let end = text.floor_char_boundary(DETAIL_MAX_BYTES.min(text.len()));
+            let detail = text.get(..end).unwrap_or_default().to_owned();
+            self.0.push(Readiness { check, ok, detail });
+        }
+    }
+}
+
 /// Closes gates on one chain.
 ///
 /// Nothing below this trait retries, hedges or re-signs a submission: the containment lane above it decides.

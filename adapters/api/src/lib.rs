@@ -4,6 +4,7 @@
 //! with them. Its [`Prove`] gathers evidence for claims; the verifier, not the family, judges it. Its [`Contain`]
 //! signs and sends what closes gates, and says what must be proven for a gate to count as closed.
 
+pub mod config;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod contain;
@@ -11,7 +12,7 @@ pub mod error;
 pub mod observe;
 pub mod prove;
 
-pub use contain::{Attempt, Broadcast, Contain, EndpointReply, GateReport, Landing, Readiness};
+pub use contain::{Attempt, Broadcast, Checks, Contain, EndpointReply, GateReport, Landing, Readiness};
 pub use error::{AdapterError, Class};
 pub use observe::{Batch, Cursor, Feed, Observe};
 pub use portcullis_verifier::{Action, ActionClass, Level};

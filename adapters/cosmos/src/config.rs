@@ -4,20 +4,21 @@
 //! every mistake (never only the first), and returns [`Compiled`], which nothing else can build: who holds one
 //! holds a configuration whose addresses, patterns and bounds were checked.
 
-use portcullis_verifier::{AdminKind, B256, BlockRef, BridgeId, ChainId, OperatorId, Slug, TransferKind};
+pub use portcullis_adapter::config::{
+    ConfigError, ConfigErrors, ConfigProblem, ConstantField, Endpoint, EventMapping, FieldNames, FieldSource,
+    GateKind, GateTarget, MappingKind, PrivateEndpoint, SignerSource, Submission, WatchedContract,
+};
+use portcullis_verifier::{B256, BlockRef, BridgeId, ChainId, Slug};
 use serde::Deserialize;
-use url::Url;
 
-use crate::{decode::Decoder, limits, signer::SignerSource};
+use crate::{decode::Decoder, limits};
 
 mod compile;
 mod fees;
 mod mapping;
-mod problem;
 
 pub use compile::{account, any_account, padded, shown};
 pub use fees::FeeSchedule;
-pub use problem::{ConfigError, ConfigErrors, ConfigProblem};
 
 /// One Cosmos chain as configured.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -57,7 +58,14 @@ pub struct CosmosConfig {
     /// How many blocks an operator may be behind the delivered head before it is called lagging.
     #[serde(default = "default_lag_blocks")]
     pub lag_blocks: u64,
-    /// Contracts and modules whose events are observed.
+    /// Contracts and modules whose events are observed. An address is a contract's, or `module:` and a name of your
+    /// choice for events of the chain itself (such as the bank's `coinbase` and `burn`), which are then told apart by
+    /// the patterns alone; of a module only what a pattern matches is looked at.
+    ///
+    /// A signature is the event's type and the attributes that it must have, some of them with a value:
+    /// `wasm(action=release)`, `wasm-released(message_id, amount)`, `coinbase(amount.denom=usd)`. A field names an
+    /// attribute: `name`, `name.member` (of JSON, or `amount` and `denom` of a coin), or `@tx` for the transaction's
+    /// hash; behind it, where the usual reading does not fit, ` as number`, ` as hex`, ` as account` or ` as text`.
     #[serde(default)]
     pub contracts: Vec<WatchedContract>,
     /// Channels of fungible tokens (ICS-20) that are observed.
@@ -79,34 +87,6 @@ pub struct CosmosConfig {
     /// Where trips go.
     #[serde(default)]
     pub submission: Submission,
-}
-
-/// One node of one operator.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Endpoint {
-    /// Who runs it.
-    pub operator: OperatorId,
-    /// CometBFT's JSON-RPC over HTTP. May hold a key: never logged.
-    pub http: Url,
-    /// The same over websocket, `…/websocket`; without it the endpoint is polled.
-    #[serde(default)]
-    pub ws: Option<Url>,
-    /// Whether trips are handed to it when submission is public.
-    #[serde(default = "default_true")]
-    pub submit: bool,
-}
-
-impl core::fmt::Debug for Endpoint {
-    // SECURITY: URLs of RPC vendors carry their key in the path; only scheme and host may reach a log.
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Endpoint")
-            .field("operator", &self.operator)
-            .field("http", &portcullis_rpc::redacted(&self.http))
-            .field("ws", &self.ws.as_ref().map(portcullis_rpc::redacted))
-            .field("submit", &self.submit)
-            .finish()
-    }
 }
 
 /// The header from which every other one is verified. Take both from a source that is none of the endpoints.
@@ -134,102 +114,6 @@ impl TrustRoot {
     }
 }
 
-/// One contract, or one module of the chain, that works for one bridge.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct WatchedContract {
-    /// Which bridge.
-    pub bridge: BridgeId,
-    /// A contract's address, or `module:` and a name of your choice for events of the chain itself (such as the
-    /// bank's `coinbase` and `burn`), which are then told apart by the patterns alone.
-    pub address: String,
-    /// The bridge's domain number of this chain: decimal, or `0x` and up to 64 hex digits.
-    pub domain: String,
-    /// What its events mean.
-    pub mappings: Vec<EventMapping>,
-    /// Patterns of events that are known to mean nothing here. Any other unmapped event of a contract is kept and
-    /// shown; of a module only what a pattern matches is looked at.
-    #[serde(default)]
-    pub ignored: Vec<String>,
-}
-
-/// What one event means.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct EventMapping {
-    /// What happened.
-    pub kind: MappingKind,
-    /// The event's type and the attributes that it must have, some of them with a value: `wasm(action=release)`,
-    /// `wasm-released(message_id, amount)`, `coinbase(amount.denom=usd)`.
-    pub signature: String,
-    /// Whether the contract keeps a record of each such event in its state, so that the event can be proven; else it
-    /// is only ever reported, because blocks do not commit to events.
-    #[serde(default)]
-    pub recorded: bool,
-    /// Which attribute holds what.
-    pub fields: FieldNames,
-}
-
-/// What an event is mapped to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum MappingKind {
-    /// Somebody with a role changed something.
-    Admin(AdminKind),
-    /// Value moved: `lock`, `burn`, `mint` or `release`.
-    #[serde(untagged)]
-    Transfer(TransferKind),
-}
-
-/// Where each part of the observation comes from.
-///
-/// A transfer needs `remote`, `message_id`, `asset`, `amount` and `recipient`; an admin change takes only
-/// `value`, and may leave it out.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct FieldNames {
-    /// The bridge's domain number of the other chain.
-    pub remote: Option<FieldSource>,
-    /// The bridge's message id.
-    pub message_id: Option<FieldSource>,
-    /// The token on this chain.
-    pub asset: Option<FieldSource>,
-    /// Amount in base units.
-    pub amount: Option<FieldSource>,
-    /// Who receives.
-    pub recipient: Option<FieldSource>,
-    /// Who sent, where the event says so.
-    pub sender: Option<FieldSource>,
-    /// New value of an admin change.
-    pub value: Option<FieldSource>,
-}
-
-/// An attribute's name, or a constant.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(untagged)]
-pub enum FieldSource {
-    /// An attribute: `name`, `name.member` (of JSON, or `amount` and `denom` of a coin), or `@tx` for the
-    /// transaction's hash; behind it, where the usual reading does not fit, ` as number`, ` as hex`, ` as account` or
-    /// ` as text`.
-    Parameter(String),
-    /// The same for every event of this mapping; only for `remote` and `asset`.
-    Constant(ConstantField),
-}
-
-impl From<&str> for FieldSource {
-    fn from(name: &str) -> Self {
-        Self::Parameter(name.to_owned())
-    }
-}
-
-/// A constant: decimal, or `0x` and up to 64 hex digits; left padded.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ConstantField {
-    /// The value as text.
-    pub constant: String,
-}
-
 /// A channel of fungible tokens (ICS-20) that works for one bridge. The packet's sequence is the message id; the
 /// asset is the keccak256 of the denomination on this chain.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -251,58 +135,6 @@ pub struct TokenChannel {
     pub counterparty_port: String,
     /// Channel on the other chain.
     pub counterparty_channel: String,
-}
-
-/// A contract that can be closed.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct GateTarget {
-    /// Configured name.
-    pub id: Slug,
-    /// Address of the Guard or Gate.
-    pub address: String,
-    /// Which of the two; they answer the same calls, but fail for different reasons.
-    pub kind: GateKind,
-}
-
-/// What stands at a target's address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum GateKind {
-    /// The protected contract asks it.
-    Guard,
-    /// It holds the chain's own power to refuse kinds of messages.
-    Gate,
-}
-
-/// Where trips go. Never both at once: a public copy would give away what a private one hides.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Submission {
-    /// To every endpoint with `submit`.
-    #[default]
-    Public,
-    /// Only to these.
-    Private(Vec<PrivateEndpoint>),
-}
-
-/// A submission endpoint that is not read from.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PrivateEndpoint {
-    /// Who runs it.
-    pub operator: OperatorId,
-    /// JSON-RPC over HTTP. May hold a key: never logged.
-    pub http: Url,
-}
-
-impl core::fmt::Debug for PrivateEndpoint {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("PrivateEndpoint")
-            .field("operator", &self.operator)
-            .field("http", &portcullis_rpc::redacted(&self.http))
-            .finish()
-    }
 }
 
 /// A checked configuration.
@@ -376,8 +208,4 @@ fn default_clock_drift_secs() -> u64 {
 
 fn default_port() -> String {
     "transfer".to_owned()
-}
-
-fn default_true() -> bool {
-    true
 }

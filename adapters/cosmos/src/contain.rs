@@ -24,7 +24,7 @@ use tokio::sync::watch;
 
 use crate::{
     config::{Compiled, padded, shown},
-    error::detail,
+    error::{DETAIL_MAX_BYTES, detail},
     limits,
     signer::Signer,
     transport::Network,
@@ -338,7 +338,7 @@ impl Contain for CosmosContainer {
                 Handed::Taken(text) => (true, text.to_owned()),
                 Handed::Refused(_, text) | Handed::Silent(text) => (false, text),
             };
-            EndpointReply { operator, accepted, detail: detail(&text, limits::DETAIL_MAX_BYTES) }
+            EndpointReply { operator, accepted, detail: detail(&text, DETAIL_MAX_BYTES) }
         });
         Broadcast { replies: replies.collect() }
     }

@@ -11,15 +11,18 @@
 mod packets;
 mod value;
 
+use portcullis_adapter::config::Meaning;
 use portcullis_verifier::{
-    AdminChange, AdminKind, B256, BlockRef, BridgeId, ChainId, Event, Observation, Position, Status,
-    Transfer, TransferKind, U256,
+    AdminChange, B256, BlockRef, BridgeId, ChainId, Event, Observation, Position, Status, Transfer, U256,
     codec::digest,
     cosmos::{contract_key, recorded_digest, recorded_key, recorded_raw},
     keccak256,
 };
 
-use crate::{error::detail, limits::DETAIL_MAX_BYTES, transport::RawEvent};
+use crate::{
+    error::{DETAIL_MAX_BYTES, detail},
+    transport::RawEvent,
+};
 
 pub(crate) use packets::Channel;
 pub(crate) use value::Form;
@@ -76,32 +79,11 @@ pub(crate) enum Place {
     Constant(B256),
 }
 
-/// What a mapped event means, with where its values stand.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one for each mapping, made once; the large variant is the common one"
-)]
-#[derive(Debug, Clone)]
-pub(crate) enum Meaning {
-    /// Value moved.
-    Transfer {
-        kind: TransferKind,
-        remote: Place,
-        message_id: Place,
-        asset: Place,
-        amount: Place,
-        recipient: Place,
-        sender: Option<Place>,
-    },
-    /// Somebody with a role changed something.
-    Admin { kind: AdminKind, value: Option<Place> },
-}
-
 /// One event that is understood.
 #[derive(Debug, Clone)]
 pub(crate) struct MappedEvent {
     pub(crate) pattern: Pattern,
-    pub(crate) meaning: Meaning,
+    pub(crate) meaning: Meaning<Place>,
     /// Whether the contract keeps a record of it in its state.
     pub(crate) recorded: bool,
 }

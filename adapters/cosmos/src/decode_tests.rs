@@ -1,5 +1,6 @@
 use super::*;
 use crate::{config::CosmosConfig, transport::RawEvent};
+use portcullis_verifier::{AdminKind, TransferKind};
 use serde_json::json;
 
 const CONTRACT_TEXT: &str = "wasm14hj2tavq8fpesdwxxcu44rty3hh90vhujrvcmstl4zr3txmfvw9s0phg4d";

@@ -2,9 +2,9 @@
 
 use cosmrs::proto::cosmwasm::wasm::v1::{QueryContractInfoRequest, QueryContractInfoResponse};
 use futures::future::join_all;
-use portcullis_adapter::{GateReport, Readiness};
+use portcullis_adapter::{Checks, GateReport, Readiness};
 use portcullis_rpc::{
-    ReplySize, RpcRequest,
+    Operator, ReplySize, RpcRequest,
     ws::{self, WsSettings},
 };
 use portcullis_verifier::B256;
@@ -16,11 +16,10 @@ use crate::{
     contain::{
         circuit, guard,
         query::{self, QueryError},
-        rehearse::Checks,
         state::{gate, tip},
     },
     error::chain_of,
-    transport::{Operator, Status, header, status, stored},
+    transport::{Status, header, status, stored},
 };
 
 impl Cosmos {

@@ -10,7 +10,7 @@ use std::{
 };
 
 use futures::{StreamExt, stream};
-use portcullis_rpc::RpcError;
+use portcullis_rpc::{Operator, RpcError};
 use portcullis_verifier::{
     B256, BlockRef, FaultKind, Observation, Verified,
     cosmos::{
@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     error::chain_of,
     limits,
-    transport::{Network, Operator, Told, header, told},
+    transport::{Network, Told, header, told},
 };
 
 /// This machine's time, seconds since 1970. The light client compares headers with it, so that neither an old set of
@@ -194,7 +194,7 @@ impl BeginError {
     /// The kind of fault that fits it; none where no operator is to blame.
     pub(crate) fn kind(&self) -> Option<FaultKind> {
         match self {
-            Self::Rpc { source, .. } => Some(crate::transport::kind_of(source)),
+            Self::Rpc { source, .. } => Some(portcullis_rpc::faults::kind_of(source)),
             // What is frozen or ran out is nobody's lie.
             Self::Proof {
                 source: CosmosProofError::Frozen { .. } | CosmosProofError::Expired { .. },

@@ -90,10 +90,6 @@ pub const RECONNECT_MAX_MS: u64 = 2_000;
 pub const REPORTS_QUEUE: usize = 1_024;
 /// Pushes that one socket may have waiting; beyond it the socket is closed and back-filled.
 pub const PUSHES_QUEUE: usize = 1_024;
-/// Faults reported by other lanes that may wait for the observer.
-pub const FAULTS_QUEUE: usize = 256;
-/// Longest text of a fault, bytes, as the vocabulary bounds it.
-pub const DETAIL_MAX_BYTES: usize = 512;
 
 /// Blocks between two headers that the light client is moved on to, and how far it stays behind the head at least:
 /// a proof of a fresh block then is one step above it, and a judge who read the root a moment ago still has the

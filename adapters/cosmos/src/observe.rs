@@ -92,7 +92,7 @@ impl CosmosObserver {
         let network = Arc::clone(&self.network);
         tokio::spawn(async move {
             let place = |name| network.operators.iter().position(|operator| operator.name == name);
-            let tell = |operator: Option<&crate::transport::Operator>, kind, what| {
+            let tell = |operator: Option<&portcullis_rpc::Operator>, kind, what| {
                 let operator = operator.and_then(|operator| place(operator.name));
                 // A full queue means that there is enough to tell already; it is told again at the next try.
                 let _full = reports.try_send(Report::Trouble { operator, kind, what });

@@ -12,7 +12,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use async_trait::async_trait;
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use portcullis_adapter::{AdapterError, Class, Prove};
-use portcullis_rpc::{RpcError, Wait, quorum};
+use portcullis_rpc::{Operator, RpcError, Wait, quorum};
 use portcullis_verifier::{
     BlockRef, ChainId, Claim, Evidence, FaultKind, System, Trust, Undecided, Verdict,
     cosmos::{Checkpoint, LightSystem, system_name},
@@ -23,7 +23,7 @@ use crate::{
     error::{chain_of, no_quorum},
     finality::now,
     limits,
-    transport::{Network, Operator, header, status},
+    transport::{Network, header, status},
 };
 
 pub(crate) use gather::GatherError;

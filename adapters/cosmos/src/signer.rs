@@ -7,20 +7,8 @@ use cosmrs::crypto::PublicKey;
 use k256::ecdsa::{Signature, SigningKey, signature::Signer as _};
 use portcullis_verifier::B256;
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
 
-/// Where the signing key comes from.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum SignerSource {
-    /// An encrypted keystore file (Web3 Secret Storage) and a file with its password.
-    Keystore {
-        /// The encrypted key.
-        path: PathBuf,
-        /// The password; a trailing line break is ignored.
-        password_file: PathBuf,
-    },
-}
+use crate::config::SignerSource;
 
 /// Signs with one secp256k1 key.
 #[async_trait]

@@ -5,19 +5,20 @@
 //! holds a configuration whose addresses, signatures and bounds were checked.
 
 use alloy::primitives::Address;
-use portcullis_verifier::{AdminKind, B256, BridgeId, ChainId, OperatorId, Slug, TransferKind};
+pub use portcullis_adapter::config::{
+    ConfigError, ConfigErrors, ConfigProblem, ConstantField, Endpoint, EventMapping, FieldNames, FieldSource,
+    GateKind, GateTarget, MappingKind, PrivateEndpoint, SignerSource, Submission, WatchedContract,
+};
+use portcullis_verifier::{B256, ChainId, Slug};
 use serde::Deserialize;
-use url::Url;
 
 use crate::{decode::Decoder, limits};
 
 mod compile;
 mod fees;
 mod mapping;
-mod problem;
 
 pub use fees::FeeSchedule;
-pub use problem::{ConfigError, ConfigErrors, ConfigProblem};
 
 /// One EVM chain as configured.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -62,7 +63,9 @@ pub struct EvmConfig {
     /// `eth_simulateV1`. What comes of it is untrusted by nature and carries the status `Pending`.
     #[serde(default)]
     pub pending: bool,
-    /// Contracts whose events are observed.
+    /// Contracts whose events are observed. An address is `0x` and 40 hex digits; mixed case must carry the EIP-55
+    /// checksum. A signature is written as Solidity does, with `indexed` and parameter names:
+    /// `Released(uint32 indexed origin, uint256 indexed messageId, address recipient, uint256 amount)`.
     #[serde(default)]
     pub contracts: Vec<WatchedContract>,
     /// Gates that can be closed.
@@ -83,34 +86,6 @@ pub struct EvmConfig {
     pub submission: Submission,
 }
 
-/// One node of one operator.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Endpoint {
-    /// Who runs it.
-    pub operator: OperatorId,
-    /// JSON-RPC over HTTP. May hold a key: never logged.
-    pub http: Url,
-    /// JSON-RPC over websocket; without it the endpoint is polled.
-    #[serde(default)]
-    pub ws: Option<Url>,
-    /// Whether trips are handed to it when submission is public.
-    #[serde(default = "default_true")]
-    pub submit: bool,
-}
-
-impl core::fmt::Debug for Endpoint {
-    // SECURITY: URLs of RPC vendors carry their key in the path; only scheme and host may reach a log.
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Endpoint")
-            .field("operator", &self.operator)
-            .field("http", &portcullis_rpc::redacted(&self.http))
-            .field("ws", &self.ws.as_ref().map(portcullis_rpc::redacted))
-            .field("submit", &self.submit)
-            .finish()
-    }
-}
-
 /// How the chain tells what is safe and final.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -125,159 +100,6 @@ pub enum Finality {
         /// Depth from which a block counts as final; not below `safe_blocks`.
         final_blocks: u64,
     },
-}
-
-/// One contract of one bridge.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct WatchedContract {
-    /// Which bridge.
-    pub bridge: BridgeId,
-    /// Address, `0x` and 40 hex digits. Mixed case must carry the EIP-55 checksum.
-    pub address: String,
-    /// The bridge's domain number of this chain: decimal, or `0x` and up to 64 hex digits.
-    pub domain: String,
-    /// What its events mean.
-    pub mappings: Vec<EventMapping>,
-    /// Signatures of events that are known to mean nothing here. Any other unmapped event is kept and shown.
-    #[serde(default)]
-    pub ignored: Vec<String>,
-}
-
-/// What one event means.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct EventMapping {
-    /// What happened.
-    pub kind: MappingKind,
-    /// The event as Solidity writes it, with `indexed` and parameter names:
-    /// `Released(uint32 indexed origin, uint256 indexed messageId, address recipient, uint256 amount)`.
-    pub signature: String,
-    /// Which parameter holds what.
-    pub fields: FieldNames,
-}
-
-/// What an event is mapped to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum MappingKind {
-    /// Somebody with a role changed something.
-    Admin(AdminKind),
-    /// Value moved: `lock`, `burn`, `mint` or `release`.
-    #[serde(untagged)]
-    Transfer(TransferKind),
-}
-
-/// Where each part of the observation comes from.
-///
-/// A transfer needs `remote`, `message_id`, `asset`, `amount` and `recipient`; an admin change takes only
-/// `value`, and may leave it out.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct FieldNames {
-    /// The bridge's domain number of the other chain.
-    pub remote: Option<FieldSource>,
-    /// The bridge's message id.
-    pub message_id: Option<FieldSource>,
-    /// The token on this chain.
-    pub asset: Option<FieldSource>,
-    /// Amount in base units; must be an unsigned integer parameter.
-    pub amount: Option<FieldSource>,
-    /// Who receives.
-    pub recipient: Option<FieldSource>,
-    /// Who sent, where the event says so.
-    pub sender: Option<FieldSource>,
-    /// New value of an admin change.
-    pub value: Option<FieldSource>,
-}
-
-/// A parameter's name, or a constant.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(untagged)]
-pub enum FieldSource {
-    /// Name of a parameter of the signature.
-    Parameter(String),
-    /// The same for every event of this mapping; only for `remote` and `asset`.
-    Constant(ConstantField),
-}
-
-impl From<&str> for FieldSource {
-    fn from(name: &str) -> Self {
-        Self::Parameter(name.to_owned())
-    }
-}
-
-/// A constant: decimal, or `0x` and up to 64 hex digits; left padded.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ConstantField {
-    /// The value as text.
-    pub constant: String,
-}
-
-/// A contract that can be closed.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct GateTarget {
-    /// Configured name.
-    pub id: Slug,
-    /// Address of the Guard or Gate; as [`WatchedContract::address`].
-    pub address: String,
-    /// Which of the two; they answer the same calls, but fail for different reasons.
-    pub kind: GateKind,
-}
-
-/// What stands at a target's address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum GateKind {
-    /// The protected contract asks it.
-    Guard,
-    /// It holds the pausing power over a contract that does not ask.
-    Gate,
-}
-
-/// Where the signing key comes from.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum SignerSource {
-    /// An encrypted keystore file (Web3 Secret Storage) and a file with its password.
-    Keystore {
-        /// The encrypted key.
-        path: std::path::PathBuf,
-        /// The password; a trailing line break is ignored.
-        password_file: std::path::PathBuf,
-    },
-}
-
-/// Where trips go. Never both at once: a public copy would give away what a private one hides.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Submission {
-    /// To every endpoint with `submit`.
-    #[default]
-    Public,
-    /// Only to these.
-    Private(Vec<PrivateEndpoint>),
-}
-
-/// A submission endpoint that is not read from.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PrivateEndpoint {
-    /// Who runs it.
-    pub operator: OperatorId,
-    /// JSON-RPC over HTTP. May hold a key: never logged.
-    pub http: Url,
-}
-
-impl core::fmt::Debug for PrivateEndpoint {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("PrivateEndpoint")
-            .field("operator", &self.operator)
-            .field("http", &portcullis_rpc::redacted(&self.http))
-            .finish()
-    }
 }
 
 /// A checked configuration.

@@ -23,7 +23,7 @@ use serde_json::json;
 
 use crate::{
     config::{Compiled, padded, unpadded},
-    error::{chain_of, detail, no_quorum},
+    error::{DETAIL_MAX_BYTES, chain_of, detail, no_quorum},
     limits,
     prove::quorum_head,
     signer::Signer,
@@ -272,11 +272,7 @@ impl Contain for EvmContainer {
                         let has = matches!(error, RpcError::Server { .. })
                             && landing::knows(client, attempt.hash).await;
                         let text = if has { "it has it already".to_owned() } else { chain_of(&error) };
-                        EndpointReply {
-                            operator,
-                            accepted: has,
-                            detail: detail(&text, limits::DETAIL_MAX_BYTES),
-                        }
+                        EndpointReply { operator, accepted: has, detail: detail(&text, DETAIL_MAX_BYTES) }
                     }
                 }
             });

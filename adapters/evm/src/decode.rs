@@ -11,12 +11,16 @@ use alloy::{
     primitives::{Address, Bloom, BloomInput},
     rpc::types::Log,
 };
+use portcullis_adapter::config::Meaning;
 use portcullis_verifier::{
-    AdminChange, AdminKind, B256, BridgeId, ChainId, Event, Observation, Position, Status, Transfer,
-    TransferKind, U256, evm::log_digest, keccak256,
+    AdminChange, B256, BridgeId, ChainId, Event, Observation, Position, Status, Transfer, U256,
+    evm::log_digest, keccak256,
 };
 
-use crate::{config::padded, error::detail, limits::DETAIL_MAX_BYTES};
+use crate::{
+    config::padded,
+    error::{DETAIL_MAX_BYTES, detail},
+};
 
 /// Where a value of an observation stands in a decoded event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,28 +33,11 @@ pub(crate) enum Place {
     Constant(B256),
 }
 
-/// What a mapped event means, with where its values stand.
-#[derive(Debug, Clone)]
-pub(crate) enum Meaning {
-    /// Value moved.
-    Transfer {
-        kind: TransferKind,
-        remote: Place,
-        message_id: Place,
-        asset: Place,
-        amount: Place,
-        recipient: Place,
-        sender: Option<Place>,
-    },
-    /// Somebody with a role changed something.
-    Admin { kind: AdminKind, value: Option<Place> },
-}
-
 /// One event that is understood.
 #[derive(Debug, Clone)]
 pub(crate) struct MappedEvent {
     pub(crate) event: DynSolEvent,
-    pub(crate) meaning: Meaning,
+    pub(crate) meaning: Meaning<Place>,
 }
 
 /// One watched contract.
@@ -130,7 +117,7 @@ impl MappedContract {
             .unwrap_or_else(|| self.unmapped(log, topic, "a mapped parameter is not there"))
     }
 
-    fn read(&self, meaning: &Meaning, decoded: &DecodedEvent, log: &Log) -> Option<Event> {
+    fn read(&self, meaning: &Meaning<Place>, decoded: &DecodedEvent, log: &Log) -> Option<Event> {
         Some(match *meaning {
             Meaning::Transfer { kind, remote, message_id, asset, amount, recipient, sender } => {
                 Event::Transfer(Transfer {

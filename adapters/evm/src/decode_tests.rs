@@ -1,4 +1,6 @@
 use super::*;
+use portcullis_verifier::{AdminKind, TransferKind};
+
 use crate::config::{EventMapping, EvmConfig, FieldNames, MappingKind, WatchedContract};
 use alloy::primitives::{Bytes, Log as RawLog, LogData};
 use portcullis_verifier::Slug;
@@ -21,11 +23,13 @@ fn decoder() -> Decoder {
     let release = EventMapping {
         kind: MappingKind::Transfer(TransferKind::Release),
         signature: RELEASED.to_owned(),
+        recorded: false,
         fields: fields(),
     };
     let upgraded = EventMapping {
         kind: MappingKind::Admin(AdminKind::Upgrade),
         signature: "Upgraded(bytes32 committedRoot)".to_owned(),
+        recorded: false,
         fields: FieldNames { value: Some("committedRoot".into()), ..FieldNames::default() },
     };
     let contract = WatchedContract {

@@ -5,35 +5,21 @@ use alloy::{
     sol_types::SolCall,
 };
 use futures::future::join_all;
-use portcullis_adapter::{GateReport, Readiness};
+use portcullis_adapter::{Checks, GateReport, Readiness};
 use portcullis_rpc::{
-    Client, ReplySize, RpcError, RpcRequest,
+    Client, Operator, ReplySize, RpcError, RpcRequest,
     ws::{self, WsSettings},
 };
-use portcullis_verifier::{B256, Slug};
+use portcullis_verifier::B256;
 use serde_json::{Value, json};
 
 use crate::{
     Evm,
     contain::guard::{self, IBreaker},
-    error::{chain_of, detail},
-    limits,
+    error::chain_of,
     prove::quorum_head,
-    transport::{At, Head, Operator, head},
+    transport::{At, Head, head},
 };
-
-/// What was found, one entry per check.
-#[derive(Debug, Default)]
-struct Findings(Vec<Readiness>);
-
-impl Findings {
-    fn add(&mut self, check: &str, ok: bool, text: &str) {
-        // The names are constants of this file and keep the rules of slugs; one that did not would be left out.
-        if let Ok(check) = Slug::new(check) {
-            self.0.push(Readiness { check, ok, detail: detail(text, limits::DETAIL_MAX_BYTES) });
-        }
-    }
-}
 
 impl Evm {
     /// Asks every endpoint what watching and proving will need of it: `endpoint`, `chain`, `proofs`, `receipts`,
@@ -42,7 +28,7 @@ impl Evm {
     pub async fn dial(&self) -> Vec<Readiness> {
         let asked =
             join_all(self.network.operators.iter().map(|operator| self.dial_operator(operator))).await;
-        let mut findings = Findings(asked.into_iter().flat_map(|findings| findings.0).collect());
+        let mut findings = Checks(asked.into_iter().flat_map(|findings| findings.0).collect());
         match quorum_head(&self.network).await {
             Ok(head) => {
                 let agreed =
@@ -62,14 +48,14 @@ impl Evm {
 
     /// Reads a gate's state of a scope, without a key: none and a finding when there is no such gate.
     pub async fn dial_gate(&self, gate: B256, scope: B256) -> (Option<GateReport>, Vec<Readiness>) {
-        let mut findings = Findings::default();
+        let mut findings = Checks::default();
         let report = self.read_gate(gate, scope, &mut findings).await;
         (report, findings.0)
     }
 
-    async fn dial_operator(&self, operator: &Operator) -> Findings {
+    async fn dial_operator(&self, operator: &Operator) -> Checks {
         let (name, client) = (operator.name, &operator.lanes.prove);
-        let mut findings = Findings::default();
+        let mut findings = Checks::default();
         match ask::<U64>(client, "eth_chainId", json!([])).await {
             Err(error) => {
                 let text =
@@ -104,7 +90,7 @@ impl Evm {
         findings
     }
 
-    async fn dial_methods(&self, operator: &Operator, latest: &Head, findings: &mut Findings) {
+    async fn dial_methods(&self, operator: &Operator, latest: &Head, findings: &mut Checks) {
         let (name, client) = (operator.name, &operator.lanes.prove);
         let account = self.any_account();
         let at = json!(format!("{:#x}", latest.block.height));
@@ -130,7 +116,7 @@ impl Evm {
         }
     }
 
-    async fn dial_push(&self, operator: &Operator, findings: &mut Findings) {
+    async fn dial_push(&self, operator: &Operator, findings: &mut Checks) {
         let name = operator.name;
         let Some(url) = &operator.ws else {
             let text = format!("{name} has no ws: it is polled, and seen later than others");
@@ -151,7 +137,7 @@ impl Evm {
         }
     }
 
-    async fn dial_code(&self, address: &str, findings: &mut Findings) {
+    async fn dial_code(&self, address: &str, findings: &mut Checks) {
         for operator in &self.network.operators {
             let client = &operator.lanes.prove;
             if let Ok(code) = ask::<Bytes>(client, "eth_getCode", json!([address, "latest"])).await {
@@ -166,7 +152,7 @@ impl Evm {
         findings.add("code", false, &format!("nobody says whether there is a contract at {address}"));
     }
 
-    async fn read_gate(&self, gate: B256, scope: B256, findings: &mut Findings) -> Option<GateReport> {
+    async fn read_gate(&self, gate: B256, scope: B256, findings: &mut Checks) -> Option<GateReport> {
         let address = crate::config::unpadded(gate)?;
         let head = match quorum_head(&self.network).await {
             Ok(head) => head,

@@ -60,8 +60,6 @@ pub const HEADERS_PER_OPERATOR_MAX: usize = 4_096;
 pub const REPORTS_QUEUE: usize = 4_096;
 /// Pushes that one socket may have waiting; beyond it the socket is closed and back-filled.
 pub const PUSHES_QUEUE: usize = 8_192;
-/// Faults reported by other lanes that may wait for the observer.
-pub const FAULTS_QUEUE: usize = 256;
 
 /// How long a minority may hold another head before it is called dissent, milliseconds: honest forks at the tip
 /// resolve within a block or two.
@@ -82,8 +80,6 @@ pub const RECONNECT_MIN_MS: u64 = 100;
 /// Longest pause before a socket is opened again, milliseconds: a node that returns is seen soon, because value may have
 /// left while all were dark.
 pub const RECONNECT_MAX_MS: u64 = 2_000;
-/// Longest text of a fault, bytes, as the vocabulary bounds it.
-pub const DETAIL_MAX_BYTES: usize = 512;
 
 /// Steps of a fee schedule: with an eighth each, a hundredfold offer.
 pub const BUMPS_MAX: u16 = 40;

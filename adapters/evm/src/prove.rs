@@ -12,7 +12,7 @@ use alloy::rpc::types::{EIP1186AccountProofResponse, Header};
 use async_trait::async_trait;
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use portcullis_adapter::{AdapterError, Class, Prove};
-use portcullis_rpc::{Client, ReplySize, RpcError, RpcRequest, Wait, quorum};
+use portcullis_rpc::{Client, Operator, ReplySize, RpcError, RpcRequest, Wait, quorum};
 use portcullis_verifier::{
     B256, BlockRef, ChainId, Claim, Evidence, FaultKind, System, Trust, Undecided, Verdict,
     evm::{Anchor, Attestation, Nodes, Payload, QuorumEvidence, QuorumSystem},
@@ -23,7 +23,7 @@ use crate::{
     config::unpadded,
     error::{failed, no_quorum},
     limits,
-    transport::{At, Head, Network, Operator, full_header, head},
+    transport::{At, Head, Network, full_header, head},
 };
 
 /// Gathers evidence on one chain.

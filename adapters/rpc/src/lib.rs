@@ -9,9 +9,12 @@
 //! submission.
 
 pub mod error;
+pub mod faults;
+pub mod health;
 pub mod http;
 pub mod limits;
 pub mod loopback;
+pub mod operators;
 pub mod quorum;
 pub mod request;
 pub mod stack;
@@ -21,6 +24,10 @@ mod wire;
 pub mod ws;
 
 pub use error::RpcError;
+pub use faults::FaultLog;
+pub use health::Health;
+pub use operators::{NoClient, Operator, operators};
+pub use portcullis_adapter::config::redacted;
 pub use quorum::{Agreement, Split, Wait, quorum};
 pub use request::{Kind, Reply, ReplySize, RpcRequest};
 pub use stack::{Client, Jitter, Lane, LaneSettings, Lanes, broadcast, hedged};
@@ -32,14 +39,4 @@ pub fn install_crypto() {
         // An error means that another provider is installed: then that one is used, by the program's choice.
         let _installed_before = rustls::crypto::ring::default_provider().install_default();
     });
-}
-
-/// A URL as it may stand in a log: scheme, host and port. Path, query and user part may hold keys.
-#[must_use]
-pub fn redacted(url: &url::Url) -> String {
-    let host = url.host_str().unwrap_or("?");
-    match url.port() {
-        Some(port) => format!("{}://{host}:{port}", url.scheme()),
-        None => format!("{}://{host}", url.scheme()),
-    }
 }

@@ -117,6 +117,7 @@ fn config(url: &str, emitter: Address) -> Result<EvmConfig> {
     let mapping = EventMapping {
         kind: MappingKind::Transfer(TransferKind::Release),
         signature: RELEASED.to_owned(),
+        recorded: false,
         fields,
     };
     let contract = WatchedContract {

@@ -1,45 +1,18 @@
 //! Checking a configuration: all mistakes at once, and a type that only a checked one can become.
 
-use std::collections::BTreeSet;
-
 use cosmrs::AccountId;
-use portcullis_verifier::{B256, U256, keccak256};
+use portcullis_adapter::config::{Mistakes, check_endpoints, meaning, number};
+use portcullis_verifier::{B256, keccak256};
 use sha2::{Digest, Sha256};
-use url::Url;
 
 use super::{
-    Compiled, CompiledTarget, ConfigError, ConfigErrors, ConfigProblem, CosmosConfig, Submission,
-    WatchedContract,
-    mapping::{Fields, pattern},
+    Compiled, CompiledTarget, ConfigErrors, ConfigProblem, CosmosConfig, WatchedContract,
+    mapping::{Attributes, pattern},
 };
 use crate::{
     decode::{Channel, Decoder, MappedContract, MappedEvent, Whose},
     limits,
 };
-
-/// Mistakes found so far.
-#[derive(Debug, Default)]
-pub(super) struct Mistakes(Vec<ConfigError>);
-
-impl Mistakes {
-    pub(super) fn add(
-        &mut self,
-        place: impl Into<String>,
-        text: &str,
-        problem: ConfigProblem,
-        fix: impl Into<String>,
-    ) {
-        let text = text.chars().take(200).collect();
-        self.0.push(ConfigError { place: place.into(), text, problem, fix: fix.into() });
-    }
-
-    fn range(&mut self, place: &str, value: u64, least: u64, most: u64) {
-        if !(least..=most).contains(&value) {
-            let problem = ConfigProblem::Range { least, most };
-            self.add(place, &value.to_string(), problem, format!("write a number from {least} to {most}"));
-        }
-    }
-}
 
 impl CosmosConfig {
     /// Checks everything and builds what the hot path uses.
@@ -49,7 +22,8 @@ impl CosmosConfig {
     pub fn compile(self) -> Result<Compiled, ConfigErrors> {
         let mut mistakes = Mistakes::default();
         let name = name(&self, &mut mistakes);
-        check_endpoints(&self, &mut mistakes);
+        let closes = !self.targets.is_empty();
+        check_endpoints(&self.endpoints, limits::ENDPOINTS_MAX, &self.submission, closes, &mut mistakes);
         check_numbers(&self, &mut mistakes);
         let decoder = Decoder {
             chain: self.chain,
@@ -57,11 +31,7 @@ impl CosmosConfig {
             channels: channels(&self, &mut mistakes),
         };
         let targets = targets(&self, &mut mistakes);
-        if mistakes.0.is_empty() {
-            Ok(Compiled { name, decoder, targets, config: self })
-        } else {
-            Err(ConfigErrors(mistakes.0))
-        }
+        mistakes.finish(Compiled { name, decoder, targets, config: self })
     }
 }
 
@@ -92,54 +62,6 @@ fn name(config: &CosmosConfig, mistakes: &mut Mistakes) -> String {
         mistakes.add("name", name, ConfigProblem::Name, fix);
     }
     name.clone()
-}
-
-fn check_scheme(place: String, url: &Url, allowed: &'static str, mistakes: &mut Mistakes) {
-    if !allowed.split(' ').any(|scheme| scheme == url.scheme()) {
-        let problem = ConfigProblem::Scheme { allowed };
-        mistakes.add(place, &portcullis_rpc::redacted(url), problem, "change the URL's scheme");
-    }
-}
-
-fn check_endpoints(config: &CosmosConfig, mistakes: &mut Mistakes) {
-    let count = config.endpoints.len();
-    if count == 0 {
-        mistakes.add("endpoints", "", ConfigProblem::Empty, "name at least one endpoint, better three");
-    }
-    if count > limits::ENDPOINTS_MAX {
-        let most = u64::try_from(limits::ENDPOINTS_MAX).unwrap_or(u64::MAX);
-        let problem = ConfigProblem::Range { least: 1, most };
-        mistakes.add("endpoints", &count.to_string(), problem, "keep the most independent operators");
-    }
-    let mut seen = BTreeSet::new();
-    for (at, endpoint) in config.endpoints.iter().enumerate() {
-        check_scheme(format!("endpoints[{at}].http"), &endpoint.http, "http https", mistakes);
-        if let Some(ws) = &endpoint.ws {
-            check_scheme(format!("endpoints[{at}].ws"), ws, "ws wss", mistakes);
-        }
-        if !seen.insert(endpoint.operator) {
-            let fix = "give each operator once: two endpoints of one operator are one voice";
-            let place = format!("endpoints[{at}].operator");
-            mistakes.add(place, endpoint.operator.as_str(), ConfigProblem::Duplicate, fix);
-        }
-    }
-    match &config.submission {
-        Submission::Public if !config.targets.is_empty() && !config.endpoints.iter().any(|e| e.submit) => {
-            let fix = "set submit = true on an endpoint, or name private ones";
-            mistakes.add("submission", "public", ConfigProblem::Empty, fix);
-        }
-        Submission::Public => {}
-        Submission::Private(list) => {
-            if list.is_empty() {
-                let fix = "name an endpoint, or use public";
-                mistakes.add("submission.private", "", ConfigProblem::Empty, fix);
-            }
-            for (at, endpoint) in list.iter().enumerate() {
-                let place = format!("submission.private[{at}].http");
-                check_scheme(place, &endpoint.http, "http https", mistakes);
-            }
-        }
-    }
 }
 
 fn check_numbers(config: &CosmosConfig, mistakes: &mut Mistakes) {
@@ -221,20 +143,6 @@ fn contract_address(place: &str, prefix: &str, text: &str, mistakes: &mut Mistak
     None
 }
 
-pub(super) fn number(place: &str, text: &str, mistakes: &mut Mistakes) -> Option<B256> {
-    let parsed = match text.strip_prefix("0x") {
-        Some(digits) if !digits.is_empty() => U256::from_str_radix(digits, 16).ok(),
-        Some(_) => None,
-        None if text.is_empty() => None,
-        None => U256::from_str_radix(text, 10).ok(),
-    };
-    if parsed.is_none() {
-        let fix = "write a decimal number, or 0x and up to 64 hex digits";
-        mistakes.add(place, text, ConfigProblem::Number, fix);
-    }
-    parsed.map(B256::from)
-}
-
 fn targets(config: &CosmosConfig, mistakes: &mut Mistakes) -> Vec<CompiledTarget> {
     let mut out: Vec<CompiledTarget> = Vec::new();
     for (at, target) in config.targets.iter().enumerate() {
@@ -293,7 +201,7 @@ fn events(place: &str, contract: &WatchedContract, mistakes: &mut Mistakes) -> V
         let place = format!("{place}.mappings[{at}]");
         let signature = format!("{place}.signature");
         let pattern = pattern(&signature, &mapping.signature, mistakes);
-        let meaning = Fields { place: &place, mapping }.meaning(mistakes);
+        let meaning = meaning(&place, mapping, &Attributes, mistakes);
         let (Some(pattern), Some(meaning)) = (pattern, meaning) else { continue };
         if out.iter().any(|other| other.pattern == pattern) {
             let fix = "keep one of them; an event means one thing";

@@ -1,4 +1,5 @@
 use super::*;
+use crate::config::ConfigError;
 
 const GOOD: &str = r#"
 chain = "cosmos:portcullis-1"
@@ -106,7 +107,7 @@ fn each_mistake_has_its_place_text_and_fix() {
     assert_eq!(problem("\"0x6265616d\"", "\"beam\""), ConfigProblem::Number);
     let missing = ConfigProblem::MissingField { field: "message_id" };
     assert_eq!(problem("message_id = \"message_id\", ", ""), missing);
-    assert!(matches!(problem("wasm(action=approve)", "wasm(action"), ConfigProblem::Pattern { .. }));
+    assert!(matches!(problem("wasm(action=approve)", "wasm(action"), ConfigProblem::Signature { .. }));
     assert!(matches!(problem("recipient as account", "recipient as colour"), ConfigProblem::Source { .. }));
     assert!(matches!(problem("minter", "@tx"), ConfigProblem::Source { field: "recipient", .. }));
     let useless = ConfigProblem::UselessField { field: "sender" };

@@ -1,16 +1,16 @@
 //! From names in a mapping to places in an event.
 
-use super::{
-    ConfigProblem, EventMapping, FieldSource, MappingKind,
-    compile::{Mistakes, number},
-};
-use crate::decode::{Form, Meaning, Path, Pattern, Place};
+use portcullis_adapter::config::{Mistakes, Places};
+use portcullis_verifier::B256;
+
+use super::ConfigProblem;
+use crate::decode::{Form, Path, Pattern, Place};
 
 /// Reads a pattern: `type`, or `type(attribute, attribute=value, attribute.member=value)`.
 pub(super) fn pattern(place: &str, text: &str, mistakes: &mut Mistakes) -> Option<Pattern> {
     let fix = "write the event's type and what its attributes must be: wasm(action=release)";
     let mut wrong = |detail| {
-        mistakes.add(place, text, ConfigProblem::Pattern { detail }, fix);
+        mistakes.add(place, text, ConfigProblem::Signature { detail: str::to_owned(detail) }, fix);
         None
     };
     let (kind, conditions) = match text.trim().split_once('(') {
@@ -46,98 +46,20 @@ fn path(text: &str) -> Option<Path> {
         .then(|| Path { name: name.to_owned(), member: member.map(str::to_owned) })
 }
 
-/// One mapping, while its fields are looked up.
-pub(super) struct Fields<'a> {
-    pub(super) place: &'a str,
-    pub(super) mapping: &'a EventMapping,
-}
+/// The attributes of an event, which are known only when it happens: any name may be one.
+pub(super) struct Attributes;
 
-impl Fields<'_> {
-    /// Looks every field up; all mistakes are collected.
-    pub(super) fn meaning(&self, mistakes: &mut Mistakes) -> Option<Meaning> {
-        let names = &self.mapping.fields;
-        match self.mapping.kind {
-            MappingKind::Transfer(kind) => {
-                self.refuse("value", names.value.as_ref(), mistakes);
-                // All are looked up before any is missed, so that every mistake is shown.
-                let remote = self.need("remote", names.remote.as_ref(), mistakes);
-                let message_id = self.need("message_id", names.message_id.as_ref(), mistakes);
-                let asset = self.need("asset", names.asset.as_ref(), mistakes);
-                let amount = self.need("amount", names.amount.as_ref(), mistakes);
-                let recipient = self.need("recipient", names.recipient.as_ref(), mistakes);
-                let sender = self.maybe("sender", names.sender.as_ref(), mistakes);
-                Some(Meaning::Transfer {
-                    kind,
-                    remote: remote?,
-                    message_id: message_id?,
-                    asset: asset?,
-                    amount: amount?,
-                    recipient: recipient?,
-                    sender: sender?,
-                })
-            }
-            MappingKind::Admin(kind) => {
-                let useless = [
-                    ("remote", &names.remote),
-                    ("message_id", &names.message_id),
-                    ("asset", &names.asset),
-                    ("amount", &names.amount),
-                    ("recipient", &names.recipient),
-                    ("sender", &names.sender),
-                ];
-                for (field, source) in useless {
-                    self.refuse(field, source.as_ref(), mistakes);
-                }
-                let value = self.maybe("value", names.value.as_ref(), mistakes);
-                Some(Meaning::Admin { kind, value: value? })
-            }
-        }
+impl Places for Attributes {
+    type Place = Place;
+
+    const PART: &'static str = "attribute";
+
+    fn constant(&self, word: B256) -> Place {
+        Place::Constant(word)
     }
 
-    fn refuse(&self, field: &'static str, source: Option<&FieldSource>, mistakes: &mut Mistakes) {
-        if source.is_some() {
-            let problem = ConfigProblem::UselessField { field };
-            mistakes.add(format!("{}.fields.{field}", self.place), field, problem, "remove it");
-        }
-    }
-
-    fn maybe(
-        &self,
-        field: &'static str,
-        source: Option<&FieldSource>,
-        mistakes: &mut Mistakes,
-    ) -> Option<Option<Place>> {
-        match source {
-            None => Some(None),
-            some => self.need(field, some, mistakes).map(Some),
-        }
-    }
-
-    fn need(
-        &self,
-        field: &'static str,
-        source: Option<&FieldSource>,
-        mistakes: &mut Mistakes,
-    ) -> Option<Place> {
-        let place = format!("{}.fields.{field}", self.place);
-        match source {
-            None => {
-                let fix = format!("add {field} = \"<attribute>\" to the mapping's fields");
-                mistakes.add(place, &self.mapping.signature, ConfigProblem::MissingField { field }, fix);
-                None
-            }
-            Some(FieldSource::Constant(constant)) if matches!(field, "remote" | "asset") => {
-                number(&place, &constant.constant, mistakes).map(Place::Constant)
-            }
-            Some(FieldSource::Constant(constant)) => {
-                let problem = ConfigProblem::ConstantField { field };
-                mistakes.add(place, &constant.constant, problem, "name an attribute of the event");
-                None
-            }
-            Some(FieldSource::Parameter(text)) => {
-                attribute(field, text).map_err(|problem| mistakes.add(place, text, problem, FIX)).ok()
-            }
-        }
+    fn named(&self, field: &'static str, name: &str) -> Result<Place, (ConfigProblem, String)> {
+        attribute(field, name).map_err(|problem| (problem, FIX.to_owned()))
     }
 }
 

@@ -17,7 +17,7 @@ use super::{
     tx,
 };
 use crate::{
-    error::{detail, no_quorum},
+    error::{DETAIL_MAX_BYTES, detail, no_quorum},
     limits,
     transport::{Network, header},
 };
@@ -170,7 +170,7 @@ async fn agreed_receipt(network: &Network, attempt: &Attempt) -> Result<Option<L
     }
     Ok(agreed.value.map(|receipt| match receipt {
         Receipt { block, succeeded: true, .. } => Landing::Included(block),
-        Receipt { block, why, .. } => Landing::Reverted(block, detail(&why, limits::DETAIL_MAX_BYTES)),
+        Receipt { block, why, .. } => Landing::Reverted(block, detail(&why, DETAIL_MAX_BYTES)),
     }))
 }
 

@@ -3,31 +3,13 @@
 use cosmrs::Any;
 use cosmrs::proto::cosmos::{authz::v1beta1::MsgExec, bank::v1beta1::MsgSend, base::v1beta1::Coin};
 use futures::future::join_all;
-use portcullis_adapter::{Action, AdapterError, Class, Readiness};
+use portcullis_adapter::{Action, AdapterError, Checks, Class, Readiness};
 use portcullis_rpc::Client;
-use portcullis_verifier::{B256, Slug};
+use portcullis_verifier::B256;
 use prost::Name;
 
 use super::{Account, CosmosContainer, circuit, fees, guard, query, sequences::Numbers, tx};
-use crate::{
-    config::GateKind,
-    error::{chain_of, detail},
-    limits,
-    transport::status,
-};
-
-/// What was found, one entry per check.
-#[derive(Debug, Default)]
-pub(crate) struct Checks(pub(crate) Vec<Readiness>);
-
-impl Checks {
-    pub(crate) fn add(&mut self, check: &str, ok: bool, text: &str) {
-        // The names are constants of this crate and keep the rules of slugs; one that did not would be left out.
-        if let Ok(check) = Slug::new(check) {
-            self.0.push(Readiness { check, ok, detail: detail(text, limits::DETAIL_MAX_BYTES) });
-        }
-    }
-}
+use crate::{config::GateKind, error::chain_of, limits, transport::status};
 
 pub(super) async fn rehearse(
     container: &CosmosContainer,

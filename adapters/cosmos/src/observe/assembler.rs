@@ -7,6 +7,7 @@ use std::{
 };
 
 use portcullis_adapter::{AdapterError, Batch, Class, Feed};
+use portcullis_rpc::{faults::count_fault, health::Trouble as _};
 use portcullis_verifier::{BlockRef, Observation, OperatorId, cosmos::Checkpoint};
 use tokio::{
     sync::mpsc,
@@ -26,7 +27,7 @@ use crate::{
     config::Compiled,
     finality::{Tip, now},
     limits,
-    transport::{Network, count_fault},
+    transport::Network,
 };
 
 /// A height that was delivered: who tells it late or differently is judged by it.

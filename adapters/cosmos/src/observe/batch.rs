@@ -11,8 +11,8 @@ use portcullis_verifier::{
 use super::fetch::{Answer, DoubleSign};
 use crate::{
     decode::Decoder,
-    error::detail,
-    limits::{self, DETAIL_MAX_BYTES, DOUBLE_SIGN_BPS},
+    error::{DETAIL_MAX_BYTES, detail},
+    limits::{self, DOUBLE_SIGN_BPS},
 };
 
 /// The observations of a block, in order.

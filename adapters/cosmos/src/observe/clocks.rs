@@ -18,7 +18,12 @@ impl Assembler {
             self.compare(operator, delivered);
         }
         let quorum = self.network.quorum;
-        let usable = self.network.operators.iter().filter(|one| self.health.usable(one.name)).count();
+        let usable = self
+            .network
+            .operators
+            .iter()
+            .filter(|one| self.health.only(one.name, |one| one == Trouble::Lagging))
+            .count();
         if usable < quorum {
             let what = format!("{usable} operators are usable, {quorum} must agree: nothing is delivered");
             return self.health.raise(None, Trouble::Dark, &what);

@@ -6,7 +6,8 @@ use std::{
 };
 
 use portcullis_rpc::{
-    ReplySize, RpcError, RpcRequest,
+    Operator, ReplySize, RpcError, RpcRequest,
+    faults::kind_of,
     ws::{self, Push, WsClient, WsSettings},
 };
 use portcullis_verifier::FaultKind;
@@ -22,7 +23,7 @@ use crate::{
     config::Compiled,
     error::chain_of,
     limits,
-    transport::{Network, Operator, kind_of, read_push, status},
+    transport::{Network, read_push, status},
 };
 
 /// What is subscribed to.

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use portcullis_rpc::faults::kind_of;
 use portcullis_verifier::FaultKind;
 
 use super::{
@@ -15,7 +16,6 @@ use crate::{
     error::chain_of,
     finality::{Tip, now},
     limits,
-    transport::kind_of,
 };
 
 impl Assembler {

@@ -1,7 +1,7 @@
 //! Gathering one piece of evidence from one operator.
 
 use portcullis_adapter::Class;
-use portcullis_rpc::RpcError;
+use portcullis_rpc::{Operator, RpcError};
 use portcullis_verifier::{
     B256, Claim, Evidence, FaultKind, Slug,
     cosmos::{
@@ -17,7 +17,7 @@ use crate::{
     finality::{BeginError, ensure_root, headers_down, walk},
     merkle,
     observe::fetch::concerning,
-    transport::{Network, Operator, results, status, stored, transactions},
+    transport::{Network, results, status, stored, transactions},
 };
 
 /// Why one operator gave no evidence.
@@ -67,7 +67,7 @@ impl GatherError {
     pub(crate) fn kind(&self) -> Option<FaultKind> {
         match self {
             Self::Rpc { source, .. } | Self::Way(BeginError::Rpc { source, .. }) => {
-                Some(crate::transport::kind_of(source))
+                Some(portcullis_rpc::faults::kind_of(source))
             }
             Self::Way(error) => error.kind(),
             Self::Pruned { .. } => Some(FaultKind::Dark),

@@ -7,41 +7,17 @@ use alloy::{
     json_abi::Event,
     primitives::Address,
 };
-use portcullis_verifier::{B256, ChainId, U256};
-use url::Url;
+use portcullis_adapter::config::{Mistakes, check_endpoints, meaning, number};
+use portcullis_verifier::{B256, ChainId};
 
 use super::{
-    Compiled, CompiledTarget, ConfigError, ConfigErrors, ConfigProblem, Endpoint, EvmConfig, FeeSchedule,
-    Finality, GateTarget, Submission, WatchedContract, mapping::Fields,
+    Compiled, CompiledTarget, ConfigErrors, ConfigProblem, Endpoint, EvmConfig, FeeSchedule, Finality,
+    GateTarget, Submission, WatchedContract, mapping::Parameters,
 };
 use crate::{
     decode::{Decoder, MappedContract, MappedEvent},
     limits,
 };
-
-/// Mistakes found so far.
-#[derive(Debug, Default)]
-pub(super) struct Mistakes(Vec<ConfigError>);
-
-impl Mistakes {
-    pub(super) fn add(
-        &mut self,
-        place: impl Into<String>,
-        text: &str,
-        problem: ConfigProblem,
-        fix: impl Into<String>,
-    ) {
-        let text = text.chars().take(200).collect();
-        self.0.push(ConfigError { place: place.into(), text, problem, fix: fix.into() });
-    }
-
-    fn range(&mut self, place: &str, value: u64, least: u64, most: u64) {
-        if !(least..=most).contains(&value) {
-            let problem = ConfigProblem::Range { least, most };
-            self.add(place, &value.to_string(), problem, format!("write a number from {least} to {most}"));
-        }
-    }
-}
 
 impl EvmConfig {
     /// A chain behind these endpoints, everything else at its default: nothing is watched and nothing closed.
@@ -76,15 +52,12 @@ impl EvmConfig {
     pub fn compile(self) -> Result<Compiled, ConfigErrors> {
         let mut mistakes = Mistakes::default();
         let chain_number = chain_number(&self, &mut mistakes);
-        check_endpoints(&self, &mut mistakes);
+        let closes = !self.targets.is_empty();
+        check_endpoints(&self.endpoints, limits::ENDPOINTS_MAX, &self.submission, closes, &mut mistakes);
         check_numbers(&self, &mut mistakes);
         let decoder = Decoder { chain: self.chain, contracts: contracts(&self, &mut mistakes) };
         let targets = targets(&self.targets, &mut mistakes);
-        if mistakes.0.is_empty() {
-            Ok(Compiled { chain_number, decoder, targets, config: self })
-        } else {
-            Err(ConfigErrors(mistakes.0))
-        }
+        mistakes.finish(Compiled { chain_number, decoder, targets, config: self })
     }
 }
 
@@ -95,62 +68,6 @@ fn chain_number(config: &EvmConfig, mistakes: &mut Mistakes) -> u64 {
         mistakes.add("chain", config.chain.as_str(), ConfigProblem::NotThisFamily, fix);
     }
     number.unwrap_or_default()
-}
-
-fn check_scheme(place: String, url: &Url, allowed: &'static str, mistakes: &mut Mistakes) {
-    if !allowed.split(' ').any(|scheme| scheme == url.scheme()) {
-        let problem = ConfigProblem::Scheme { allowed };
-        mistakes.add(place, &portcullis_rpc::redacted(url), problem, "change the URL's scheme");
-    }
-}
-
-fn check_endpoints(config: &EvmConfig, mistakes: &mut Mistakes) {
-    let count = config.endpoints.len();
-    if count == 0 {
-        mistakes.add("endpoints", "", ConfigProblem::Empty, "name at least one endpoint, better three");
-    }
-    if count > limits::ENDPOINTS_MAX {
-        let most = u64::try_from(limits::ENDPOINTS_MAX).unwrap_or(u64::MAX);
-        let problem = ConfigProblem::Range { least: 1, most };
-        mistakes.add("endpoints", &count.to_string(), problem, "keep the most independent operators");
-    }
-    let mut seen = BTreeSet::new();
-    for (at, endpoint) in config.endpoints.iter().enumerate() {
-        check_scheme(format!("endpoints[{at}].http"), &endpoint.http, "http https", mistakes);
-        if let Some(ws) = &endpoint.ws {
-            check_scheme(format!("endpoints[{at}].ws"), ws, "ws wss", mistakes);
-        }
-        if !seen.insert(endpoint.operator) {
-            let fix = "give each operator once: two endpoints of one operator are one voice";
-            let place = format!("endpoints[{at}].operator");
-            mistakes.add(place, endpoint.operator.as_str(), ConfigProblem::Duplicate, fix);
-        }
-    }
-    match &config.submission {
-        Submission::Public if !config.targets.is_empty() && !config.endpoints.iter().any(|e| e.submit) => {
-            let fix = "set submit = true on an endpoint, or name private ones";
-            mistakes.add("submission", "public", ConfigProblem::Empty, fix);
-        }
-        Submission::Public => {}
-        Submission::Private(list) => {
-            if list.is_empty() {
-                mistakes.add(
-                    "submission.private",
-                    "",
-                    ConfigProblem::Empty,
-                    "name an endpoint, or use public",
-                );
-            }
-            for (at, endpoint) in list.iter().enumerate() {
-                check_scheme(
-                    format!("submission.private[{at}].http"),
-                    &endpoint.http,
-                    "http https",
-                    mistakes,
-                );
-            }
-        }
-    }
 }
 
 fn check_numbers(config: &EvmConfig, mistakes: &mut Mistakes) {
@@ -187,7 +104,8 @@ fn check_numbers(config: &EvmConfig, mistakes: &mut Mistakes) {
 
 fn address(place: &str, text: &str, mistakes: &mut Mistakes) -> Option<Address> {
     let Ok(address) = text.parse::<Address>() else {
-        mistakes.add(place, text, ConfigProblem::Address, "write 0x and 40 hex digits");
+        let problem = ConfigProblem::Address { detail: "it is not 20 bytes of hex".to_owned() };
+        mistakes.add(place, text, problem, "write 0x and 40 hex digits");
         return None;
     };
     let digits = text.strip_prefix("0x").unwrap_or(text);
@@ -204,20 +122,6 @@ fn address(place: &str, text: &str, mistakes: &mut Mistakes) -> Option<Address> 
         return None;
     }
     Some(address)
-}
-
-pub(super) fn number(place: &str, text: &str, mistakes: &mut Mistakes) -> Option<B256> {
-    let parsed = match text.strip_prefix("0x") {
-        Some(digits) if !digits.is_empty() => U256::from_str_radix(digits, 16).ok(),
-        Some(_) => None,
-        None if text.is_empty() => None,
-        None => U256::from_str_radix(text, 10).ok(),
-    };
-    if parsed.is_none() {
-        let fix = "write a decimal number, or 0x and up to 64 hex digits";
-        mistakes.add(place, text, ConfigProblem::Number, fix);
-    }
-    parsed.map(B256::from)
 }
 
 fn targets(list: &[GateTarget], mistakes: &mut Mistakes) -> Vec<CompiledTarget> {
@@ -293,8 +197,12 @@ fn events(place: &str, contract: &WatchedContract, mistakes: &mut Mistakes) -> B
         let place = format!("{place}.mappings[{at}]");
         let signature = format!("{place}.signature");
         let Some((abi, event)) = parse_event(&signature, &mapping.signature, mistakes) else { continue };
-        let fields = Fields { place: &place, abi: &abi, mapping };
-        let Some(meaning) = fields.meaning(mistakes) else { continue };
+        if mapping.recorded {
+            // Blocks of this family commit to their events; a record beside them would prove nothing more.
+            let problem = ConfigProblem::UselessField { field: "recorded" };
+            mistakes.add(format!("{place}.recorded"), "true", problem, "remove it");
+        }
+        let Some(meaning) = meaning(&place, mapping, &Parameters(&abi), mistakes) else { continue };
         if out.insert(abi.selector(), MappedEvent { event, meaning }).is_some() {
             let fix = "keep one of them; an event means one thing";
             mistakes.add(signature, &mapping.signature, ConfigProblem::SameEvent, fix);

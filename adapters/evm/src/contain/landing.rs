@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::rehearse::refusal;
 use crate::{
-    error::{detail, no_quorum},
+    error::{DETAIL_MAX_BYTES, detail, no_quorum},
     limits,
     transport::Network,
 };
@@ -79,7 +79,7 @@ async fn explained(network: &Network, account: Address, attempt: &Attempt, lande
             }
         }
     }
-    Landing::Reverted(block, detail(&why, limits::DETAIL_MAX_BYTES))
+    Landing::Reverted(block, detail(&why, DETAIL_MAX_BYTES))
 }
 
 async fn agreed_receipt(network: &Network, attempt: &Attempt) -> Result<Option<Landing>, AdapterError> {

@@ -5,30 +5,18 @@ use alloy::{
     sol_types::{SolCall, SolInterface},
 };
 use futures::future::join_all;
-use portcullis_adapter::{Action, AdapterError, Class, Readiness};
+use portcullis_adapter::{Action, AdapterError, Checks, Class, Readiness};
 use portcullis_rpc::{Client, ReplySize, RpcError, RpcRequest};
-use portcullis_verifier::Slug;
 use serde_json::json;
 
 use super::{EvmContainer, fees, guard};
 use crate::{
-    error::{chain_of, detail},
+    error::chain_of,
     limits,
     transport::{At, chain_number, head},
 };
 
 use guard::IBreaker;
-
-struct Checks(Vec<Readiness>);
-
-impl Checks {
-    fn add(&mut self, check: &str, ok: bool, text: &str) {
-        // The names are constants of this file and keep the rules of slugs; one that did not would be left out.
-        if let Ok(check) = Slug::new(check) {
-            self.0.push(Readiness { check, ok, detail: detail(text, limits::DETAIL_MAX_BYTES) });
-        }
-    }
-}
 
 pub(super) async fn rehearse(
     container: &EvmContainer,
@@ -36,7 +24,7 @@ pub(super) async fn rehearse(
 ) -> Result<Vec<Readiness>, AdapterError> {
     let gate = container.gate_of(action)?;
     let account = container.account();
-    let mut checks = Checks(Vec::new());
+    let mut checks = Checks::default();
     let submit = &container.network.submit;
     let numbers = join_all(submit.iter().map(chain_number)).await;
     for (client, number) in submit.iter().zip(numbers) {

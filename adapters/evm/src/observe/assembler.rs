@@ -15,7 +15,7 @@ use std::{
 
 use alloy::primitives::Address;
 use portcullis_adapter::{Batch, Class, Feed};
-use portcullis_rpc::RpcError;
+use portcullis_rpc::{RpcError, faults::count_fault, health::Trouble as _};
 use portcullis_verifier::{B256, BlockRef, FaultKind, OperatorId};
 use tokio::{sync::mpsc, time};
 use tokio_util::sync::CancellationToken;
@@ -32,7 +32,7 @@ use crate::{
     error::chain_of,
     finality::Settled,
     limits,
-    transport::{Head, LogSet, Network, count_fault},
+    transport::{Head, LogSet, Network},
 };
 
 /// See the module.

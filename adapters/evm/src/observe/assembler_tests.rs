@@ -44,6 +44,7 @@ fn config(quorum: u16) -> EvmConfig {
             mappings: vec![EventMapping {
                 kind: MappingKind::Admin(AdminKind::Upgrade),
                 signature: "Upgraded(bytes32 root)".to_owned(),
+                recorded: false,
                 fields: FieldNames { value: Some("root".into()), ..FieldNames::default() },
             }],
             ignored: Vec::new(),

@@ -21,7 +21,7 @@ use futures::{
     future::{BoxFuture, ready, select_all},
     stream,
 };
-use portcullis_rpc::{Agreement, RpcError, Split, Wait, quorum};
+use portcullis_rpc::{Agreement, Operator, RpcError, Split, Wait, quorum};
 use portcullis_verifier::{B256, BlockRef, FaultKind, Observation, OperatorId};
 use tokio::{
     sync::mpsc,
@@ -33,7 +33,7 @@ use super::Report;
 use crate::{
     config::Compiled,
     limits,
-    transport::{At, Head, LogSet, Network, Operator, Span, head, range_logs_request},
+    transport::{At, Head, LogSet, Network, Span, head, range_logs_request},
     wire::{WireLog, logs_of},
 };
 

@@ -1,10 +1,6 @@
-//! Which operator is in what trouble, told once when it begins and once when it ends. Pure.
+//! What trouble an operator of this family can be in.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use portcullis_verifier::{EndpointFault, FaultKind, OperatorId};
-
-use crate::{error::detail, limits};
+use portcullis_verifier::FaultKind;
 
 /// Where trouble shows; each ends on its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,9 +30,10 @@ impl Trouble {
     pub(crate) fn by_the_clock(self) -> bool {
         matches!(self, Self::Lagging | Self::Stalled | Self::DissentHead)
     }
+}
 
-    /// As it is told.
-    pub(crate) fn kind(self) -> FaultKind {
+impl portcullis_rpc::health::Trouble for Trouble {
+    fn kind(self) -> FaultKind {
         match self {
             Self::Dark | Self::NoLogs => FaultKind::Dark,
             Self::GarbageHead | Self::GarbageLogs | Self::GarbageTags => FaultKind::Garbage,
@@ -48,68 +45,5 @@ impl Trouble {
     }
 }
 
-/// See the module. No operator means the chain itself.
-#[derive(Debug, Default)]
-pub(crate) struct Health {
-    active: BTreeMap<Option<OperatorId>, BTreeSet<Trouble>>,
-    told: Vec<EndpointFault>,
-}
-
-impl Health {
-    /// Trouble is there. Told when it is new.
-    pub(crate) fn raise(&mut self, operator: Option<OperatorId>, trouble: Trouble, what: &str) {
-        if self.active.entry(operator).or_default().insert(trouble) {
-            self.tell(operator, trouble.kind(), what);
-        }
-    }
-
-    /// Trouble is over. Told when the last of an operator's is.
-    pub(crate) fn lower(&mut self, operator: Option<OperatorId>, trouble: Trouble) {
-        let Some(active) = self.active.get_mut(&operator) else { return };
-        if active.remove(&trouble) && active.is_empty() {
-            self.active.remove(&operator);
-            self.tell(operator, FaultKind::Recovered, "it answers as it should again");
-        }
-    }
-
-    /// Something that has no end, such as a reorganisation that was too deep.
-    pub(crate) fn tell(&mut self, operator: Option<OperatorId>, kind: FaultKind, what: &str) {
-        self.told.push(EndpointFault { operator, kind, detail: detail(what, limits::DETAIL_MAX_BYTES) });
-    }
-
-    /// Whether trouble is there.
-    pub(crate) fn has(&self, operator: Option<OperatorId>, trouble: Trouble) -> bool {
-        self.active.get(&operator).is_some_and(|active| active.contains(&trouble))
-    }
-
-    /// Whether anything is wrong with an operator.
-    pub(crate) fn troubled(&self, operator: OperatorId) -> bool {
-        self.active.contains_key(&Some(operator))
-    }
-
-    /// What has to be told since the last call.
-    pub(crate) fn drain(&mut self) -> Vec<EndpointFault> {
-        core::mem::take(&mut self.told)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn trouble_is_told_once_and_recovery_when_all_of_it_is_over() {
-        let mut health = Health::default();
-        let name = Some(OperatorId::new("a").unwrap());
-        health.raise(name, Trouble::Dark, "gone");
-        health.raise(name, Trouble::Dark, "still gone");
-        health.raise(name, Trouble::Lagging, "late");
-        health.lower(name, Trouble::Dark);
-        let kinds: Vec<FaultKind> = health.drain().into_iter().map(|fault| fault.kind).collect();
-        assert_eq!(kinds, [FaultKind::Dark, FaultKind::Lagging]);
-        health.lower(name, Trouble::Lagging);
-        health.lower(name, Trouble::Lagging);
-        let kinds: Vec<FaultKind> = health.drain().into_iter().map(|fault| fault.kind).collect();
-        assert_eq!(kinds, [FaultKind::Recovered]);
-    }
-}
+/// The health of this family's operators.
+pub(crate) type Health = portcullis_rpc::Health<Trouble>;

@@ -5,7 +5,8 @@ use std::{collections::VecDeque, sync::Arc, time::Instant};
 
 use alloy::{primitives::Address, rpc::types::Header};
 use portcullis_rpc::{
-    ReplySize, RpcError, RpcRequest,
+    Operator, ReplySize, RpcError, RpcRequest,
+    faults::kind_of,
     ws::{self, Push, WsClient, WsSettings},
 };
 use portcullis_verifier::{B256, BlockRef, FaultKind};
@@ -21,7 +22,7 @@ use crate::{
     config::Compiled,
     error::chain_of,
     limits,
-    transport::{At, Head, LogSet, Network, Operator, Span, block_logs_request, chain_number, head, kind_of},
+    transport::{At, Head, LogSet, Network, Span, block_logs_request, chain_number, head},
     wire::{PushedLog, WireLog, logs_of},
 };
 

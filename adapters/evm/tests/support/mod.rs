@@ -142,6 +142,7 @@ impl World {
             mappings: vec![EventMapping {
                 kind: MappingKind::Transfer(TransferKind::Release),
                 signature: RELEASED.to_owned(),
+                recorded: false,
                 fields,
             }],
             ignored: Vec::new(),

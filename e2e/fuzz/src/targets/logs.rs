@@ -26,7 +26,7 @@ pub(crate) const TARGET: Target = Target {
 };
 
 fn mapping(kind: MappingKind, signature: &str, fields: FieldNames) -> EventMapping {
-    EventMapping { kind, signature: signature.to_owned(), fields }
+    EventMapping { kind, signature: signature.to_owned(), recorded: false, fields }
 }
 
 /// One contract with an event of each kind, and one that is ignored.

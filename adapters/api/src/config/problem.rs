@@ -1,4 +1,4 @@
-//! What can be wrong with a configuration, each with its place, the offending text, and a fix.
+//! What can be wrong with a chain's configuration, each with its place, the offending text, and a fix.
 
 /// One mistake.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -17,9 +17,12 @@ pub struct ConfigError {
 /// What is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigProblem {
-    /// The chain's namespace is not `eip155`, or its reference is no number.
-    #[error("not an EVM chain")]
+    /// The chain's CAIP-2 id is none of the family that it is given to.
+    #[error("not a chain of this family")]
     NotThisFamily,
+    /// The chain's own name does not go with its CAIP-2 id.
+    #[error("the chain's name does not go with its id")]
+    Name,
     /// A number outside its range.
     #[error("outside {least} to {most}")]
     Range {
@@ -28,7 +31,7 @@ pub enum ConfigProblem {
         /// Most allowed.
         most: u64,
     },
-    /// A list that must not be empty.
+    /// A list or text that must not be empty.
     #[error("must name at least one")]
     Empty,
     /// A name that appears twice.
@@ -40,22 +43,31 @@ pub enum ConfigProblem {
         /// What is allowed.
         allowed: &'static str,
     },
-    /// Not 20 bytes of hex.
-    #[error("not an address")]
-    Address,
-    /// Mixed case without a correct EIP-55 checksum.
+    /// Not an address as the family writes them.
+    #[error("not an address: {detail}")]
+    Address {
+        /// Which rule it breaks.
+        detail: String,
+    },
+    /// An address whose checksum is wrong.
     #[error("wrong checksum")]
     Checksum,
+    /// An address of another chain.
+    #[error("the address is of a chain with the prefix `{found}`")]
+    Prefix {
+        /// Its prefix.
+        found: String,
+    },
     /// Not a number of at most 32 bytes.
     #[error("not a number of at most 32 bytes")]
     Number,
-    /// The event signature does not parse.
+    /// What tells an event from others does not parse.
     #[error("the event signature does not parse: {detail}")]
     Signature {
-        /// What the parser says.
+        /// What is wrong with it.
         detail: String,
     },
-    /// Two mappings of one contract have the same first topic.
+    /// Two mappings of one contract match the same events.
     #[error("two mappings of this contract have the same event signature")]
     SameEvent,
     /// A parameter that the mapping needs is not given.
@@ -70,7 +82,7 @@ pub enum ConfigProblem {
         /// Which one.
         field: &'static str,
     },
-    /// The signature has no parameter of this name.
+    /// The event has no parameter of this name.
     #[error("the signature has no such parameter")]
     UnknownParameter,
     /// The parameter's type cannot hold what it is mapped to.
@@ -80,6 +92,14 @@ pub enum ConfigProblem {
         field: &'static str,
         /// Its type.
         found: String,
+    },
+    /// Where a field stands is not said as it must be.
+    #[error("`{field}` cannot be found that way: {detail}")]
+    Source {
+        /// Which one.
+        field: &'static str,
+        /// What is wrong.
+        detail: &'static str,
     },
     /// A constant where only a parameter makes sense.
     #[error("`{field}` differs from event to event and cannot be constant")]
