@@ -123,6 +123,10 @@ pub const BALANCE_TRIPS: u128 = 3;
 pub const OUTSTANDING_MAX: usize = 256;
 /// How long a trip waits at an endpoint for the one that stands before it in the account's line: a round trip or two.
 pub const ORDER_WAIT: Duration = Duration::from_millis(250);
+/// Pauses before a node that refused bytes is asked whether it has them: it may be looking at them, which takes it
+/// milliseconds, or longer where the machine is busy.
+pub const TAKEN_IN_PAUSES: [Duration; 4] =
+    [Duration::ZERO, Duration::from_millis(20), Duration::from_millis(80), Duration::from_millis(300)];
 /// Gas that a carried trip needs beyond an ordinary one: the signature is recovered, and remembered as used.
 pub const CARRY_GAS: u64 = 150_000;
 /// Sequences for which it is remembered which endpoint has answered.

@@ -155,6 +155,17 @@ async fn a_node_that_has_the_bytes_took_them_and_a_full_one_did_not() {
     script.lock().waiting.push(attempt.bytes.clone());
     let known = script.container.broadcast(&attempt).await;
     assert_eq!(accepted(&known), 3, "{known:?}");
+    script.lock().waiting.clear();
+    let listed_late = async {
+        // Each node was asked once for what waits, and had nothing: it is still looking at the bytes.
+        while script.lock().waiting_asked < script.proxies.len() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        script.lock().waiting.push(attempt.bytes.clone());
+    };
+    script.lock().waiting_asked = 0;
+    let (late, ()) = tokio::join!(script.container.broadcast(&attempt), listed_late);
+    assert_eq!(accepted(&late), 3, "a node that is still looking at the bytes has them: {late:?}");
     for refused in
         [("sdk", 20, "PC-0932"), ("sdk", 11, "PC-0934"), ("sdk", 5, "PC-0935"), ("sdk", 4, "PC-0936")]
     {

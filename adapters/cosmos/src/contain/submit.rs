@@ -32,6 +32,18 @@ pub(super) enum Handed {
     Silent(String),
 }
 
+/// Whether a node that refused an attempt has it all the same. Between taking in the bytes and listing them a node looks
+/// at them, and refuses the same bytes from anybody else meanwhile: so it is asked more than once.
+async fn has(client: &Client, attempt: &Attempt) -> bool {
+    for pause in limits::TAKEN_IN_PAUSES {
+        tokio::time::sleep(pause).await;
+        if landing::knows(client, attempt.hash).await {
+            return true;
+        }
+    }
+    false
+}
+
 impl CosmosContainer {
     /// Hands an attempt to one endpoint, after what stands before it there.
     pub(super) async fn hand(&self, client: &Client, attempt: &Attempt, queued: bool) -> Handed {
@@ -64,7 +76,7 @@ impl CosmosContainer {
             },
             // Nodes word "already there" and "no room" as they like; whether the node has it is a question with an answer.
             Err(error @ RpcError::Server { .. }) => {
-                if landing::knows(client, attempt.hash).await {
+                if has(client, attempt).await {
                     Handed::Taken(Refusal::Known.text())
                 } else {
                     let text = format!("PC-0932: {}: {}", Refusal::MempoolFull.text(), chain_of(&error));

@@ -59,6 +59,8 @@ pub(crate) struct State {
     pub(crate) blocks: BTreeMap<u64, (Vec<u8>, u32)>,
     /// Transactions that wait.
     pub(crate) waiting: Vec<Vec<u8>>,
+    /// How often anybody was asked for what waits.
+    pub(crate) waiting_asked: usize,
     pub(crate) least_price: String,
     pub(crate) balance: u128,
     pub(crate) gas: u64,
@@ -231,6 +233,7 @@ fn answer(state: &mut State, at: usize, method: &str, params: &Value) -> Value {
             json!({ "code": state.sync.1, "codespace": state.sync.0, "log": "as the script says", "hash": "" })
         }
         "unconfirmed_txs" => {
+            state.waiting_asked += 1;
             let waiting: Vec<String> = state.waiting.iter().map(|bytes| STANDARD.encode(bytes)).collect();
             json!({ "n_txs": "0", "txs": waiting })
         }
