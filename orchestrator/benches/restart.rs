@@ -1,7 +1,8 @@
 //! How long a start takes with a long log: `cargo bench -p portcullis --bench restart -- 1000000`.
 //!
 //! Writes so many inputs (transfers, with a block of each chain every hundred) into a throw-away Postgres, as the
-//! service does, and rebuilds the engine from them. The last line is one JSON object.
+//! service does, and rebuilds the engine from them: from the whole log, and from a snapshot that was taken before the last
+//! hundred thousand. The last line is one JSON object.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -19,8 +20,10 @@ mod support;
 
 use std::time::Instant;
 
+use portcullis::budget;
 use portcullis::correlate::rebuild::rebuild;
-use portcullis::store::{LogEnd, LogRecord, Pool, Step, WriteSet};
+use portcullis::correlate::saved::{Saved, begin};
+use portcullis::store::{LogEnd, LogRecord, Pool, Step, Store, WriteSet};
 use portcullis_core::log::{chain_head, encode_effects, encode_input};
 use portcullis_core::{Body, ENGINE_VERSION, Engine, Input};
 use portcullis_verifier::{
@@ -83,44 +86,78 @@ fn body(n: u64) -> Body {
     }
 }
 
-#[tokio::main]
-async fn main() {
-    let inputs: u64 = std::env::args().skip(1).find_map(|arg| arg.parse().ok()).unwrap_or(100_000);
-    let database = Database::start().await;
-    let (store, log) = (&database.store, log_name());
-    store.open_log(&log).await.unwrap();
-    let (mut engine, mut end) = (Engine::new(config()).unwrap(), LogEnd::EMPTY);
-    let began = Instant::now();
-    let mut n = 0;
-    while n < inputs {
-        let mut set = WriteSet::new(log, end);
-        for n in n..(n + 1_024).min(inputs) {
-            let input = Input { at_ms: T0 * 1_000 + n, body: body(n) };
-            let (effects, encoded) = (engine.step(&input), encode_input(&input));
-            let head = chain_head(end.head, end.next_seq, &encoded);
+/// A log and the engine that consumed it.
+struct Written<'a> {
+    store: &'a Store,
+    engine: Engine,
+    end: LogEnd,
+}
+
+impl Written<'_> {
+    async fn consume(&mut self, bodies: impl Iterator<Item = Body>) {
+        let mut set = WriteSet::new(log_name(), self.end);
+        for body in bodies {
+            let input = Input { at_ms: T0 * 1_000 + self.end.next_seq, body };
+            let (effects, encoded) = (self.engine.step(&input), encode_input(&input));
+            let head = chain_head(self.end.head, self.end.next_seq, &encoded);
             let record = LogRecord {
-                seq: end.next_seq,
+                seq: self.end.next_seq,
                 at_ms: input.at_ms,
                 encoded,
                 head,
                 engine_version: ENGINE_VERSION,
                 effects: encode_effects(&effects),
             };
-            end = LogEnd { next_seq: end.next_seq + 1, head };
+            self.end = LogEnd { next_seq: self.end.next_seq + 1, head };
             set.steps.push(Step { record, input, effects });
         }
-        store.commit(&set, Pool::General).await.unwrap();
-        n += 1_024;
+        self.store.commit(&set, Pool::General).await.unwrap();
     }
-    let wrote = began.elapsed().as_secs_f64();
-    drop(engine);
+
+    async fn up_to(&mut self, inputs: u64) {
+        while self.end.next_seq < inputs {
+            let from = self.end.next_seq;
+            self.consume((from..(from + 1_024).min(inputs)).map(body)).await;
+        }
+    }
+}
+
+#[tokio::main]
+async fn main() {
+    let inputs: u64 = std::env::args().skip(1).find_map(|arg| arg.parse().ok()).unwrap_or(100_000);
+    let database = Database::start().await;
+    let (store, log) = (&database.store, log_name());
+    store.open_log(&log).await.unwrap();
+    let mut written = Written { store, engine: Engine::new(config()).unwrap(), end: LogEnd::EMPTY };
     let began = Instant::now();
-    let rebuilt = rebuild(store, &log).await.unwrap();
-    let rebuilding = began.elapsed().as_secs_f64();
-    assert_eq!(rebuilt.end, end);
-    let per_second = inputs as f64 / rebuilding;
+    written.up_to(inputs.saturating_sub(budget::SNAPSHOT_INPUTS).max(1)).await;
+
+    let folder = database.folder.path().join("snapshots");
+    let saved = Saved::new(log, rebuild(store, &log).await.unwrap()).unwrap();
+    let file = saved.write(log, &folder).unwrap();
+    written.consume(std::iter::once(Body::Snapshot { next_seq: saved.end.next_seq, hash: saved.hash })).await;
+    file.finish().unwrap();
+    drop(saved);
+    written.up_to(inputs).await;
+    let wrote = began.elapsed().as_secs_f64();
+    let end = written.end;
+    drop(written);
+
+    let began = Instant::now();
+    assert_eq!(rebuild(store, &log).await.unwrap().end, end);
+    let whole = began.elapsed().as_secs_f64();
+    let began = Instant::now();
+    assert_eq!(begin(log, &folder).await.finish(store).await.unwrap().end, end);
+    let snapshot = began.elapsed().as_secs_f64();
+    let bytes: u64 =
+        std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap().metadata().unwrap().len()).sum();
     println!(
-        "{inputs} inputs written in {wrote:.1} s, rebuilt in {rebuilding:.2} s ({per_second:.0} a second)"
+        "{inputs} inputs, written in {wrote:.1} s; rebuilt from the whole log in {whole:.2} s, from a snapshot of {} MB \
+         in {snapshot:.2} s",
+        bytes / 1_000_000
     );
-    println!("{}", serde_json::json!({ "inputs": inputs, "write_secs": wrote, "rebuild_secs": rebuilding }));
+    let json = serde_json::json!({
+        "inputs": inputs, "write_secs": wrote, "rebuild_secs": whole, "snapshot_secs": snapshot, "snapshot_bytes": bytes,
+    });
+    println!("{json}");
 }

@@ -244,6 +244,23 @@ pub const SHUTDOWN: Duration = Duration::from_secs(10);
 /// supervisors kill.
 pub const GRACE: Duration = Duration::from_secs(25);
 
+/// How often the service looks whether a snapshot of its log is worth taking. It costs a core some seconds, and twice the
+/// memory that the group needs for as long as it takes: once an hour that disturbs nobody, and a start replays an hour.
+pub const SNAPSHOT_LOOK: Duration = Duration::from_secs(3_600);
+
+/// Inputs after which it is at the earliest: replaying as many takes about three seconds.
+pub const SNAPSHOT_INPUTS: u64 = 100_000;
+
+/// And not before one in so many inputs of the whole log came since the last one: what a snapshot costs grows with what is
+/// remembered.
+pub const SNAPSHOT_SHARE: u64 = 20;
+
+/// Time in which the log must show the hash of a snapshot: some ten times what a set may wait for the database.
+pub const SNAPSHOT_CONFIRM: Duration = Duration::from_secs(60);
+
+/// Snapshots kept of each log: the newest, and the one before in case it is damaged.
+pub const SNAPSHOTS_KEPT: usize = 2;
+
 /// Doubles a pause up to its bound.
 #[must_use]
 pub fn back_off(current: Duration, longest: Duration) -> Duration {

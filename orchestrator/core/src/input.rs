@@ -88,6 +88,13 @@ pub enum Body {
     /// The shell listens again: it was down, or its clock was set forward. The time that passed since the input
     /// before was not spent listening, so the silence in it says nothing of any chain.
     Resumed,
+    /// A snapshot of this log was taken. Nothing is decided of it; that its hash stands in the log is what it is for.
+    Snapshot {
+        /// Sequence number of the first record that it does not know.
+        next_seq: u64,
+        /// Its hash.
+        hash: B256,
+    },
 }
 
 /// What was checked.

@@ -9,6 +9,7 @@
 
 pub mod clock;
 pub mod rebuild;
+pub mod saved;
 pub mod sources;
 mod told;
 pub mod undoable;

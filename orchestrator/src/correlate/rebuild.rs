@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use borsh::{BorshDeserialize, BorshSerialize};
+use portcullis_adapter::Class;
 use portcullis_core::config::EngineConfig;
 use portcullis_core::input::Outcome;
-use portcullis_core::log::encode_effects;
+use portcullis_core::log::{decode_input, encode_effects};
 use portcullis_core::{Body, Command, ENGINE_VERSION, Effect, Effects, Engine, Input};
 use portcullis_verifier::{
     Action, ActionId, B256, ChainId, Claim, ClaimId, IncidentId, Progress, Slug, Verdict,
@@ -29,6 +31,14 @@ pub enum RebuildError {
         /// Which log.
         log: LogName,
     },
+    /// What a snapshot says was never taken on by the log, so nothing of it is used.
+    #[error("the log of {log} does not confirm the snapshot at {next_seq}")]
+    Unconfirmed {
+        /// Which log.
+        log: LogName,
+        /// Where the snapshot stands in it.
+        next_seq: u64,
+    },
     /// The database says that the log ends elsewhere.
     #[error("PC-0274: the log of {log} ends at {found}, and the database says {expected}")]
     Cut {
@@ -42,7 +52,7 @@ pub enum RebuildError {
 }
 
 /// An action that is not known to be over.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct OpenAction {
     /// What was decided.
     pub action: Action,
@@ -55,7 +65,7 @@ pub struct OpenAction {
 }
 
 /// What a log leaves behind, apart from the engine.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, BorshSerialize, BorshDeserialize)]
 pub struct Leftover {
     /// Claims without a decided verdict.
     pub claims: BTreeMap<ClaimId, (Claim, IncidentId, u64)>,
@@ -160,6 +170,20 @@ pub struct Follower {
     log: LogName,
     rebuilt: Rebuilt,
     unequal: u64,
+    /// Records replayed by this follower.
+    read: u64,
+    behind: Behind,
+}
+
+/// What a follower stands on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Behind {
+    /// The log from its first record on.
+    Nothing,
+    /// A snapshot at a place, with a hash that the log has not shown yet.
+    Unconfirmed(u64, B256),
+    /// A snapshot whose hash the log has shown.
+    Confirmed,
 }
 
 impl Follower {
@@ -168,13 +192,23 @@ impl Follower {
     pub fn new(log: LogName) -> Self {
         let (leftover, undoable) = (Leftover::default(), Undoable::default());
         let rebuilt = Rebuilt { engine: None, config: None, end: LogEnd::EMPTY, leftover, undoable };
-        Self { log, rebuilt, unequal: 0 }
+        Self { log, rebuilt, unequal: 0, read: 0, behind: Behind::Nothing }
+    }
+
+    /// Behind a snapshot that hashes to `hash`.
+    ///
+    /// SECURITY: nothing of it comes out before the log has shown that hash: whoever can write a file must not be able
+    /// to make the engine forget a consumed message.
+    #[must_use]
+    pub fn behind(log: LogName, rebuilt: Rebuilt, hash: B256) -> Self {
+        let behind = Behind::Unconfirmed(rebuilt.end.next_seq, hash);
+        Self { log, rebuilt, unequal: 0, read: 0, behind }
     }
 
     /// Whether nothing was replayed yet.
     #[must_use]
     pub fn is_fresh(&self) -> bool {
-        self.rebuilt.end == LogEnd::EMPTY
+        self.read == 0
     }
 
     /// Replays the next page; false when there was nothing more to read.
@@ -188,6 +222,12 @@ impl Follower {
         }
         self.rebuilt.end = verify_chain(&self.log, self.rebuilt.end, &page).map_err(RebuildError::Store)?;
         for record in page {
+            self.read = self.read.saturating_add(1);
+            if let Behind::Unconfirmed(next_seq, hash) = self.behind
+                && confirms(&record, next_seq, hash).map_err(RebuildError::Store)?
+            {
+                self.behind = Behind::Confirmed;
+            }
             self.unequal = self.unequal.saturating_add(u64::from(!self.rebuilt.replay(&self.log, record)?));
         }
         // A long log must not keep the other tasks of this thread from their work.
@@ -195,11 +235,50 @@ impl Follower {
         Ok(true)
     }
 
-    /// Reads the rest, and holds it against where the database says that the log ends.
+    /// Whether it began behind a snapshot.
+    #[must_use]
+    pub fn is_on_snapshot(&self) -> bool {
+        self.behind != Behind::Nothing
+    }
+
+    /// Sequence number of the next record that it reads.
+    #[must_use]
+    pub fn next_seq(&self) -> u64 {
+        self.rebuilt.end.next_seq
+    }
+
+    /// What it knows.
+    ///
+    /// # Errors
+    /// [`RebuildError::Unconfirmed`] when it stands on a snapshot whose hash the log has not shown so far.
+    pub fn confirmed(self) -> Result<Rebuilt, RebuildError> {
+        match self.behind {
+            Behind::Unconfirmed(next_seq, _) => Err(RebuildError::Unconfirmed { log: self.log, next_seq }),
+            Behind::Nothing | Behind::Confirmed => Ok(self.rebuilt),
+        }
+    }
+
+    /// Reads the rest, and holds it against where the database says that the log ends. Whatever is wrong behind a
+    /// snapshot, the log from its beginning has the last word.
     ///
     /// # Errors
     /// As [`Follower::page`], and when the log was cut.
-    pub async fn finish(mut self, store: &Store) -> Result<Rebuilt, RebuildError> {
+    pub async fn finish(self, store: &Store) -> Result<Rebuilt, RebuildError> {
+        let (log, behind) = (self.log, self.behind);
+        match self.read_all(store).await {
+            Err(RebuildError::Store(error)) if error.class() == Class::Transient => {
+                Err(RebuildError::Store(error))
+            }
+            Err(error) if behind != Behind::Nothing => {
+                let why = crate::persist::describe(&error);
+                tracing::warn!(code = "PC-0276", %log, why, "a snapshot is of no use; the whole log is replayed");
+                Self::new(log).read_all(store).await
+            }
+            read => read,
+        }
+    }
+
+    async fn read_all(mut self, store: &Store) -> Result<Rebuilt, RebuildError> {
         let expected = store.open_log(&self.log).await.map_err(RebuildError::Store)?;
         while self.page(store).await? {}
         if self.rebuilt.end != expected {
@@ -210,8 +289,16 @@ impl Follower {
             let (log, unequal) = (self.log, self.unequal);
             tracing::warn!(code = "PC-0275", %log, unequal, "this engine decides differently on parts of the log");
         }
-        Ok(self.rebuilt)
+        self.confirmed()
     }
+}
+
+/// True for the record with which the log took a snapshot on.
+pub(super) fn confirms(record: &LogRecord, next_seq: u64, hash: B256) -> Result<bool, StoreError> {
+    let input = decode_input(&record.encoded);
+    let (_engine, input) = input
+        .map_err(|error| StoreError::Unreadable { what: "an input of the log", detail: error.to_string() })?;
+    Ok(input.body == Body::Snapshot { next_seq, hash })
 }
 
 /// Replays a whole log into a fresh engine.

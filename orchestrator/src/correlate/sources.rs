@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use borsh::{BorshDeserialize, BorshSerialize};
 use portcullis_core::Body;
 use portcullis_core::config::Chain;
 use portcullis_verifier::{ChainId, EndpointFault, FaultKind, OperatorId};
@@ -11,12 +12,12 @@ use crate::budget;
 use crate::telemetry::millis;
 
 /// What is known of each chain's operators.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, BorshSerialize, BorshDeserialize)]
 pub struct Sources {
     chains: BTreeMap<ChainId, Source>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, BorshSerialize, BorshDeserialize)]
 struct Source {
     operators: BTreeSet<OperatorId>,
     quorum: usize,

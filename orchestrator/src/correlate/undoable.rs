@@ -11,6 +11,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use borsh::{BorshDeserialize, BorshSerialize};
 use portcullis_adapter::Cursor;
 use portcullis_core::Body;
 use portcullis_core::log::decode_input;
@@ -22,14 +23,14 @@ use crate::observe::half_told::HalfTold;
 use crate::store::{LogName, LogRecord, Store, StoreError};
 
 /// First and last record that may hold events of a block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, BorshSerialize, BorshDeserialize)]
 struct Span {
     first: u64,
     last: u64,
 }
 
 /// Where the log tells of a block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 struct Place {
     span: Span,
     /// True when the log has begun to take it back, and perhaps not ended.
@@ -37,7 +38,7 @@ struct Place {
 }
 
 /// Where a log holds the events of the newest blocks.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, BorshSerialize, BorshDeserialize)]
 pub struct Undoable {
     chains: BTreeMap<ChainId, BTreeMap<(u64, B256), Place>>,
 }

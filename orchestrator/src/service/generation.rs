@@ -20,6 +20,7 @@ use super::{ChainWiring, Change, Told};
 use crate::budget;
 use crate::contain::purse::Purse;
 use crate::correlate::rebuild::Follower;
+use crate::correlate::saved;
 use crate::notify::Pager;
 use crate::observe::shared::Shared;
 use crate::persist::describe;
@@ -116,7 +117,7 @@ impl Shell {
     async fn follow(&self, logs: &[LogName]) -> BTreeMap<LogName, Follower> {
         let mut followed = BTreeMap::new();
         for log in logs {
-            let mut follower = Follower::new(*log);
+            let mut follower = saved::begin(*log, &saved::folder(&self.data_dir)).await;
             let caught_up = loop {
                 match follower.page(&self.store).await {
                     Ok(true) => {}

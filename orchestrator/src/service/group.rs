@@ -23,6 +23,7 @@ use crate::confirm::Confirm;
 use crate::contain::purse::{HOUR_MS, Purse};
 use crate::contain::{Lane, Shared, Signer};
 use crate::correlate::rebuild::{Follower, Leftover, RebuildError, Rebuilt};
+use crate::correlate::saved::{self, Keeper};
 use crate::correlate::undoable::Start;
 use crate::correlate::{Beginning, Correlator, Outputs};
 use crate::killswitch::KillSwitches;
@@ -66,7 +67,10 @@ impl Group {
         let mut pause = budget::RETRY.0;
         while !stop.is_cancelled() {
             let started = std::time::Instant::now();
-            let follower = followed.take().unwrap_or_else(|| Follower::new(log));
+            let follower = match followed.take() {
+                Some(follower) => follower,
+                None => saved::begin(log, &saved::folder(&self.data_dir)).await,
+            };
             let Err(error) = self.run_once(log, follower, &mut commands, &stop).await else { return };
             let text = describe(&error);
             tracing::error!(group = %log.group, error = text, "the group is started again from its log");
@@ -288,6 +292,9 @@ impl Group {
         let gates = self.config.targets.clone();
         let views = Views { store: self.store.clone(), log, gates, fresh: durable.fresh() };
         spawn(&mut steps, "views", views.run(child.clone()));
+        let (store, folder) = (self.store.clone(), saved::folder(&self.data_dir));
+        let keeper = Keeper { store, log, folder, engine: engine_in.clone() };
+        spawn(&mut steps, "snapshot", keeper.run(child.clone()));
         spawn(&mut steps, "reconcile", reconcile(Arc::clone(&durable), child.clone()));
 
         let (status, writer_status) = (Arc::clone(&self.status), Arc::clone(&self.status));

@@ -22,6 +22,7 @@ pub(crate) fn kind_of(input: &Input) -> &'static str {
         Body::Checked(_) => "checked",
         Body::Overload { .. } => "overload",
         Body::Resumed => "resumed",
+        Body::Snapshot { .. } => "snapshot",
     }
 }
 

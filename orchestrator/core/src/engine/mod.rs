@@ -139,7 +139,7 @@ impl Engine {
                     self.vaults.reprice(&self.names, Some(*asset));
                 }
             }
-            Body::Tick => {}
+            Body::Tick | Body::Snapshot { .. } => {}
             Body::Command(command) => self.command(command, &mut effects),
             Body::ConfigChanged(config) => self.config_changed(config, &mut effects),
             Body::Checked(check) => self.checked(check, &mut effects),
