@@ -24,6 +24,9 @@ pub const RATE_LIMIT_DEFAULT: Duration = Duration::from_secs(1);
 /// Longest wait that a server may ask of us; a liar shall not park us for a day.
 pub const RATE_LIMIT_MAX: Duration = Duration::from_secs(30);
 
+/// Bytes that a socket is read in, and keeps for it: a head and some logs. A longer message makes more room while it
+/// comes. The library's own size is meant for one busy socket; a service has one for every operator of every chain.
+pub const WS_READ_BYTES: usize = 16 << 10;
 /// Requests of one connection that may wait for their answer.
 pub const WS_PENDING_MAX: usize = 1_024;
 /// Commands that may wait for the socket task.

@@ -159,6 +159,7 @@ pub async fn connect(
 ) -> Result<(WsClient, mpsc::Receiver<Push>), RpcError> {
     install_crypto();
     let config = WebSocketConfig::default()
+        .read_buffer_size(limits::WS_READ_BYTES)
         .max_message_size(Some(settings.message_bytes))
         .max_frame_size(Some(settings.message_bytes));
     let opening = connect_async_with_config(url.as_str(), Some(config), true);
