@@ -1,0 +1,180 @@
+//! Taking what operators say: slots, blocks, and why there are none.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use portcullis_adapter::{Batch, Class};
+use portcullis_rpc::faults::kind_of;
+use portcullis_verifier::{FaultKind, solana::Regime};
+
+use super::{
+    Report,
+    assembler::Assembler,
+    chain::{Ask, Compared},
+    fetch::{Fetched, Missing},
+    health::Trouble,
+    preview::Preview,
+};
+use crate::{error::chain_of, limits, transport::Told};
+
+impl Assembler {
+    /// Takes one report.
+    pub(super) fn take(&mut self, report: Report) {
+        match report {
+            Report::Head { operator, slot, root, at } => {
+                if let Some(standing) = self.standings.get_mut(operator) {
+                    let before = standing.head.map_or(0, |(slot, _)| slot);
+                    standing.head = Some((slot.max(before), at));
+                    if slot > before {
+                        standing.quiet_until = None;
+                    }
+                }
+                self.settled.report(operator, root);
+                self.lower(operator, &[Trouble::Dark, Trouble::GarbageHead]);
+                self.measure(at);
+            }
+            Report::Processed { operator, slot } => self.processed(operator, slot),
+            Report::Root { operator, root } => self.settled.report(operator, root),
+            Report::Blocks { operator, ask, answer } => {
+                if let Some(standing) = self.standings.get_mut(operator) {
+                    standing.asked = false;
+                }
+                match answer {
+                    Ok(fetched) => self.fetched(operator, ask, fetched),
+                    Err(missing) => self.missing(operator, missing),
+                }
+            }
+            Report::Preview(preview) => self.take_preview(&preview),
+            Report::Trouble { operator, kind, what } => {
+                let trouble = match kind {
+                    FaultKind::Garbage => Trouble::GarbageHead,
+                    _ => Trouble::Dark,
+                };
+                self.raise(operator, trouble, &what);
+            }
+            Report::Regime(Regime::Alpenglow) => {
+                let what = "PC-0953: validators agree by certificates that this version does not verify; stake is no longer \
+                            counted, what operators report still is";
+                self.health.raise(None, Trouble::Regime, what);
+            }
+            Report::Regime(Regime::Tower) => self.health.lower(None, Trouble::Regime),
+        }
+    }
+
+    /// A slot that was worked through. Servers drop pushes in silence: what is missing is counted, and asked for anyway.
+    fn processed(&mut self, operator: usize, slot: u64) {
+        let Some(standing) = self.standings.get_mut(operator) else { return };
+        let missed = slot.saturating_sub(standing.processed.saturating_add(1));
+        if standing.processed > 0 && missed > 0 {
+            metrics::counter!("portcullis_slots_passed_over_total", "chain" => self.network.chain.as_str().to_owned())
+                .increment(missed);
+        }
+        standing.processed = slot.max(standing.processed);
+    }
+
+    /// The greatest slot that the quorum has reached. SECURITY: one operator's word for a slot far ahead is not the chain's.
+    fn measure(&mut self, at: Instant) {
+        let mut slots: Vec<u64> =
+            self.standings.iter().filter_map(|one| one.head.map(|(slot, _)| slot)).collect();
+        slots.sort_unstable_by(|a, b| b.cmp(a));
+        let reached = slots.get(self.network.quorum.saturating_sub(1)).copied().unwrap_or(0);
+        if reached > self.reached.0 {
+            self.reached = (reached, at);
+        }
+    }
+
+    fn fetched(&mut self, operator: usize, ask: Ask, fetched: Fetched) {
+        let Fetched { blocks, covered } = fetched;
+        let new = blocks.iter().any(|told| !self.chain.has(operator, told.block.height));
+        if let Some(standing) = self.standings.get_mut(operator) {
+            standing.failures = 0;
+            // Nothing new yet, or a parent that leads nowhere: a moment later there may be more.
+            let pause = !new || matches!(ask, Ask::One(_));
+            standing.quiet_until = pause.then(|| later(Instant::now(), limits::RETRY_MIN_MS));
+        }
+        self.lower(operator, &[Trouble::GarbageBlock, Trouble::NoBlock, Trouble::Pruned]);
+        for told in blocks {
+            self.told(operator, told);
+        }
+        if let Some(covered) = covered {
+            self.chain.covered(operator, covered);
+        }
+    }
+
+    fn told(&mut self, operator: usize, told: Told) {
+        let slot = told.block.height;
+        match self.chain.compare(&told) {
+            None => {}
+            Some(Compared::Same) => self.lower(operator, &[Trouble::DissentHead, Trouble::DissentEvents]),
+            Some(Compared::OtherRecords) => {
+                let what = format!("slot {slot}: it tells other records than enough others");
+                self.raise(operator, Trouble::DissentEvents, &what);
+            }
+            Some(Compared::OtherBlock(ours)) => {
+                let what = format!(
+                    "slot {slot}: it tells block {}, enough others {} of slot {}",
+                    told.block.hash, ours.hash, ours.height
+                );
+                self.raise(operator, Trouble::DissentHead, &what);
+            }
+        }
+        self.chain.told(operator, Arc::new(told));
+    }
+
+    fn missing(&mut self, operator: usize, missing: Missing) {
+        let at = Instant::now();
+        let Some(standing) = self.standings.get_mut(operator) else { return };
+        let pause_ms = match &missing {
+            Missing::NotYet => limits::RETRY_MIN_MS,
+            Missing::Pruned(_) => limits::RETRY_MAX_MS,
+            Missing::Rpc(_) => {
+                standing.failures = standing.failures.saturating_add(1);
+                let doubled = limits::RETRY_MIN_MS.checked_shl(standing.failures.min(16)).unwrap_or(u64::MAX);
+                doubled.min(limits::RETRY_MAX_MS)
+            }
+        };
+        let failures = standing.failures;
+        standing.quiet_until = Some(later(at, pause_ms));
+        match missing {
+            Missing::NotYet => {}
+            Missing::Pruned(slot) => {
+                let what = format!(
+                    "PC-0952: slot {slot} is needed, and its node no longer has it; add an endpoint that keeps old blocks, \
+                     or start above"
+                );
+                self.raise(operator, Trouble::Pruned, &what);
+            }
+            Missing::Rpc(error) => {
+                let what = format!("blocks: {}", chain_of(&error));
+                if error.class() == Class::Untrusted || kind_of(&error) == FaultKind::Garbage {
+                    self.raise(operator, Trouble::GarbageBlock, &what);
+                } else if failures >= limits::BLOCK_FAILURES {
+                    self.raise(operator, Trouble::NoBlock, &what);
+                }
+            }
+        }
+    }
+
+    /// Sends what a processed transaction logged, once.
+    fn take_preview(&mut self, preview: &Preview) {
+        // A block may have come faster by another way.
+        let known = preview.slot <= self.chain.tip().height || self.previewed.contains(&preview.transaction);
+        if known {
+            return;
+        }
+        if self.previewed.len() >= limits::PREVIEWED_MAX {
+            self.previewed.pop_front();
+        }
+        self.previewed.push_back(preview.transaction);
+        let observations = preview.observations(&self.compiled.decoder, self.chain.tip_time());
+        let (chain, seen_at) = (self.network.chain, preview.at);
+        self.outbox.push_back(Batch { chain, seen_at, observations, progress: None, cursor: None });
+    }
+}
+
+/// A moment later.
+pub(super) fn later(at: Instant, by_ms: u64) -> Instant {
+    at.checked_add(Duration::from_millis(by_ms)).unwrap_or(at)
+}

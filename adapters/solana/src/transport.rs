@@ -1,0 +1,68 @@
+//! The network of one chain: every operator's lanes, what the lanes have found out about operators, and what all
+//! roles share.
+
+mod answers;
+mod block;
+mod logs;
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+};
+
+use portcullis_rpc::{Client, FaultLog, Operator, operators};
+use portcullis_verifier::{B256, ChainId};
+
+use crate::{config::Compiled, error::BuildError};
+
+pub(crate) use answers::{
+    AT_CONFIRMED, AT_FINALIZED, AT_PROCESSED, NotThere, blocks_between, genesis, is_of, not_there, slot,
+};
+pub(crate) use block::{Encoded, Told, no_block, told};
+pub(crate) use logs::logged;
+
+/// Every endpoint of a chain.
+#[derive(Debug)]
+pub(crate) struct Network {
+    pub(crate) chain: ChainId,
+    pub(crate) quorum: usize,
+    pub(crate) operators: Vec<Operator>,
+    /// Where trips go.
+    pub(crate) submit: Vec<Client>,
+    pub(crate) faults: FaultLog,
+    /// What Gates hold.
+    pub(crate) mints: Mints,
+}
+
+impl Network {
+    pub(crate) fn new(compiled: &Compiled) -> Result<Self, BuildError> {
+        let config = &compiled.config;
+        let (operators, submit) = operators(&config.endpoints, &config.submission)?;
+        Ok(Self {
+            chain: config.chain,
+            quorum: usize::from(config.quorum),
+            operators,
+            submit,
+            faults: FaultLog::default(),
+            mints: Mints::default(),
+        })
+    }
+}
+
+/// Mints that Gates hold, with their scopes, as a quorum told last. Bounded by what is asked for at one time.
+#[derive(Debug, Default)]
+pub(crate) struct Mints {
+    inner: Mutex<BTreeMap<B256, Vec<(B256, B256)>>>,
+}
+
+impl Mints {
+    /// Remembers what a Gate holds: mints with their scopes.
+    pub(crate) fn keep(&self, gate: B256, held: Vec<(B256, B256)>) {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).insert(gate, held);
+    }
+
+    /// What a Gate holds; none where that is not known.
+    pub(crate) fn of(&self, gate: B256) -> Option<Vec<(B256, B256)>> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).get(&gate).cloned()
+    }
+}
