@@ -7,6 +7,7 @@
 mod cosmos;
 mod evm;
 mod part;
+mod solana;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -25,9 +26,11 @@ use crate::{
 #[must_use]
 pub fn registry() -> Registry {
     let mut registry = Registry::new();
-    let systems: [Box<dyn System>; 2] = [
+    let systems: [Box<dyn System>; 4] = [
         Box::new(portcullis_verifier::evm::QuorumSystem),
         Box::new(portcullis_verifier::cosmos::LightSystem::default()),
+        Box::new(portcullis_verifier::solana::ShredSystem::default()),
+        Box::new(portcullis_verifier::solana::ReportSystem::default()),
     ];
     for system in systems {
         if let Err(taken) = registry.add(system) {
@@ -45,6 +48,7 @@ pub fn check(loaded: &Loaded) -> Problems {
         match chain.family {
             Family::Evm => evm::check(&part),
             Family::Cosmos => cosmos::check(&part),
+            Family::Solana => solana::check(&part),
         }
     });
     Problems::new(&loaded.config.file, problems.collect())
@@ -63,6 +67,7 @@ pub fn wire(loaded: &Loaded) -> Result<Wired, Problems> {
         let built = match chain.family {
             Family::Evm => evm::wire(&part),
             Family::Cosmos => cosmos::wire(&part),
+            Family::Solana => solana::wire(&part),
         };
         match built {
             Ok(wiring) => {
@@ -87,6 +92,7 @@ pub async fn dial(loaded: &Loaded, chain: &ChainConfig) -> Result<Vec<Readiness>
     let dialled = match chain.family {
         Family::Evm => evm::dial(&part).await,
         Family::Cosmos => cosmos::dial(&part).await,
+        Family::Solana => solana::dial(&part).await,
     };
     dialled.map_err(|problems| Problems::new(&loaded.config.file, problems))
 }

@@ -12,6 +12,8 @@ pub enum Family {
     Evm,
     /// Chains of the Cosmos SDK with CosmWasm contracts.
     Cosmos,
+    /// Clusters of the Solana virtual machine.
+    Solana,
 }
 
 /// Why a text is not an account of a family.
@@ -37,7 +39,8 @@ pub enum AccountError {
 
 impl Family {
     /// Words by which the configuration names families.
-    pub const WORDS: [(&'static str, Self); 2] = [("evm", Self::Evm), ("cosmos", Self::Cosmos)];
+    pub const WORDS: [(&'static str, Self); 3] =
+        [("evm", Self::Evm), ("cosmos", Self::Cosmos), ("solana", Self::Solana)];
 
     /// The family whose chains have this CAIP-2 namespace.
     #[must_use]
@@ -45,6 +48,7 @@ impl Family {
         match namespace {
             "eip155" => Some(Self::Evm),
             "cosmos" => Some(Self::Cosmos),
+            "solana" => Some(Self::Solana),
             _ => None,
         }
     }
@@ -55,6 +59,7 @@ impl Family {
         match self {
             Self::Evm => "eip155",
             Self::Cosmos => "cosmos",
+            Self::Solana => "solana",
         }
     }
 
@@ -68,6 +73,8 @@ impl Family {
                 .then(|| format!("\"{reference}\" is not a chain number, such as 1 in eip155:1")),
             // Any name that CAIP-2 takes.
             Self::Cosmos => None,
+            Self::Solana => (!portcullis_solana::config::is_reference(reference))
+                .then(|| format!("\"{reference}\" is not the first 32 characters of a genesis hash")),
         }
     }
 
@@ -77,6 +84,7 @@ impl Family {
         match self {
             Self::Evm => "eip155:1",
             Self::Cosmos => "cosmos:cosmoshub-4",
+            Self::Solana => "solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp",
         }
     }
 
@@ -88,6 +96,7 @@ impl Family {
         match self {
             Self::Evm => parse_hex_address(text),
             Self::Cosmos => parse_bech32(text),
+            Self::Solana => parse_base58(text),
         }
     }
 
@@ -99,6 +108,7 @@ impl Family {
     pub fn parse_token(self, text: &str) -> Result<B256, AccountError> {
         match (self, text.strip_prefix("0x")) {
             (Self::Evm, _) => parse_hex_address(text),
+            (Self::Solana, _) => parse_base58(text),
             (Self::Cosmos, Some(digits)) if digits.len() == 64 => {
                 text.parse().map_err(|_not_hex| AccountError::Malformed {
                     text: text.chars().take(80).collect(),
@@ -145,6 +155,19 @@ fn parse_bech32(text: &str) -> Result<B256, AccountError> {
     })
 }
 
+/// An address of 32 bytes. A token is also written `mint:` and its address, a guard or gate as `<breaker account>@<program>`:
+/// the account is what it is known by.
+fn parse_base58(text: &str) -> Result<B256, AccountError> {
+    let address = match text.split_once('@') {
+        Some(_) => portcullis_solana::config::gate_address(text).map(|(account, _program)| account),
+        None => portcullis_solana::address::read(text.strip_prefix("mint:").unwrap_or(text)),
+    };
+    address.ok_or_else(|| AccountError::Malformed {
+        text: text.chars().take(100).collect(),
+        rule: "write the address in base 58, as the chain's tools show it; of a guard <breaker account>@<program>",
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -187,5 +210,21 @@ mod tests {
         for bad in [String::new(), "x".repeat(129), format!("0x{}", "g".repeat(64))] {
             assert!(Family::Cosmos.parse_token(&bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn addresses_in_base_58_have_32_bytes_and_a_guard_is_known_by_its_account() {
+        let token = "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA";
+        let word = Family::Solana.parse_account(token).unwrap();
+        assert_eq!(Family::Solana.parse_token(token), Ok(word));
+        assert_eq!(Family::Solana.parse_account(&format!("mint:{token}")), Ok(word));
+        let guard = format!("{token}@11111111111111111111111111111111");
+        assert_eq!(Family::Solana.parse_account(&guard), Ok(word));
+        for bad in ["", "0OIl", &token[1..], &format!("{token}@"), &format!("@{token}"), "0x00"] {
+            let parsed = Family::Solana.parse_account(bad);
+            assert!(matches!(parsed, Err(AccountError::Malformed { .. })), "{bad}");
+        }
+        assert_eq!(Family::Solana.refuse_reference("5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp"), None);
+        assert!(Family::Solana.refuse_reference("mainnet").is_some());
     }
 }

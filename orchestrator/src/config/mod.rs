@@ -19,6 +19,7 @@ mod read_light;
 mod read_notify;
 mod read_service;
 mod read_signers;
+mod read_units;
 pub mod reader;
 pub mod scope;
 mod suggest;

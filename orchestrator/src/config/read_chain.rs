@@ -12,6 +12,7 @@ use super::{
     problem::Code,
     read_light,
     read_signers::read_first_line,
+    read_units,
     reader::{Placed, Section, Sink, type_name},
 };
 
@@ -38,12 +39,15 @@ fn read_chain(section: Section<'_>, base: &Path) -> Option<ChainConfig> {
     let start_height = section.required_number("start_height", 0..=u64::MAX, "15259101");
     // Keys of one family are unknown keys of a chain of another.
     let is_light = family == Some(Family::Cosmos);
-    let numbers = Numbers::read(&section, is_light);
-    let finality = if is_light { Finality::Tags } else { read_finality(&section) };
+    let has_slots = family == Some(Family::Solana);
+    let numbers = Numbers::read(&section, is_light, has_slots);
+    let finality = if is_light || has_slots { Finality::Tags } else { read_finality(&section) };
     let submission = read_submission(&section, base);
     let (fees, light) = if is_light {
         let (fees, denom) = read_light::read_fees(&section);
         (fees, read_light::read(&section, denom))
+    } else if has_slots {
+        (read_units::read_fees(&section), None)
     } else {
         (read_fees(&section), None)
     };
@@ -85,7 +89,9 @@ struct Numbers {
 }
 
 impl Numbers {
-    fn read(section: &Section<'_>, is_light: bool) -> Self {
+    fn read(section: &Section<'_>, is_light: bool, has_slots: bool) -> Self {
+        // A slot has 0.4 seconds, and nothing about its chain takes as long as about others.
+        let usual = |others: u64, of_slots: u64| if has_slots { of_slots } else { others };
         Self {
             // The bound is also the length of every cursor, which commits with each block. What is signed stays.
             reorg_bound_blocks: if is_light {
@@ -93,12 +99,12 @@ impl Numbers {
             } else {
                 section.number("reorg_bound_blocks", 1..=1_024, 64)
             },
-            stall_after_secs: section.number("stall_after_secs", 1..=3_600, 120),
-            silence_ms: section.number("silence_ms", 10..=3_600_000, 30_000),
-            poll_ms: section.number("poll_ms", 10..=3_600_000, 2_000),
-            lag_blocks: section.number("lag_blocks", 1..=10_000, 5),
-            block_secs: section.number("block_secs", 1..=3_600, 12),
-            bloom: !is_light && section.flag("bloom", true),
+            stall_after_secs: section.number("stall_after_secs", 1..=3_600, usual(120, 20)),
+            silence_ms: section.number("silence_ms", 10..=3_600_000, usual(30_000, 10_000)),
+            poll_ms: section.number("poll_ms", 10..=3_600_000, usual(2_000, 1_000)),
+            lag_blocks: section.number("lag_blocks", 1..=10_000, usual(5, 50)),
+            block_secs: section.number("block_secs", 1..=3_600, usual(12, 1)),
+            bloom: !is_light && !has_slots && section.flag("bloom", true),
             pending: !is_light && section.flag("pending", false),
         }
     }

@@ -1,0 +1,81 @@
+use std::path::Path;
+
+use super::super::{check as check_all, wire as wire_all};
+use crate::config::{Loaded, Problems, parse, parse_judged};
+
+const EXAMPLE: &str = include_str!("../../../../docs/examples/solana.toml");
+
+fn loaded(source: &str) -> Loaded {
+    parse(Path::new("x.toml"), Path::new("."), source.to_owned())
+        .unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+fn refused(source: &str) -> Problems {
+    let judged =
+        parse_judged(Path::new("x.toml"), Path::new("."), source.to_owned(), |loaded| check_all(loaded).list);
+    match judged {
+        Ok(loaded) => loaded.warnings,
+        Err(problems) => problems,
+    }
+}
+
+#[test]
+fn a_bridge_to_a_chain_of_slots_is_accepted_without_a_warning() {
+    let loaded = loaded(EXAMPLE);
+    assert_eq!(loaded.warnings.list, []);
+    assert_eq!(check_all(&loaded).list, []);
+    let wired = wire_all(&loaded).unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!((wired.groups.len(), wired.chains.len()), (1, 2));
+    assert!(wired.chains.values().all(|chain| chain.contain.is_none() && chain.quorum == 2));
+    let chain = &loaded.config.chains[1];
+    assert_eq!((chain.silence_ms, chain.lag_blocks, chain.block_secs), (10_000, 50, 1), "slots are short");
+    assert_eq!((chain.fees.fee, chain.fees.max_fee, chain.fees.gas_limit), (50_000, 1_000_000_000, 100_000));
+}
+
+#[test]
+fn each_mistake_has_its_code_and_line() {
+    let cases: &[(&str, &str, &str, &str)] = &[
+        (
+            "id = \"solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp\" ",
+            "id = \"solana:mainnet\" ",
+            "PC-0104",
+            "id = \"solana:",
+        ),
+        ("6CVfeR@CktRuQ", "6CVfeR@0ktRuQ", "PC-0109", "address = \"8qbHbw"),
+        ("address = \"GgBaCs", "address = \"0gBaCs", "PC-0109", "address = \"GgBaCs"),
+        ("data Burned(", "dat Burned(", "PC-0111", "data Burned("),
+        ("sender: key, recipient: bytes32", "sender: key, recipient: bytes33", "PC-0111", "data Burned("),
+        (
+            "remote = \"origin\", message_id = \"message_id\", asset",
+            "remote = \"orgin\", message_id = \"message_id\", asset",
+            "PC-0111",
+            "data Minted(",
+        ),
+        ("max_unit_price = 1_000_000_000", "max_unit_price = 10_000", "PC-0105", "[chain.fees]"),
+        ("unit_price = 50_000 ", "fee_gwei = 60 ", "PC-0102", "unit_price = 50_000"),
+        (
+            "quorum = 2                            # operators that must tell a block",
+            "bloom = true\nquorum = 2 # operators that must tell a block",
+            "PC-0102",
+            "quorum = 2      ",
+        ),
+    ];
+    for (from, to, code, place) in cases {
+        assert!(EXAMPLE.contains(from), "{from}");
+        let problems = refused(&EXAMPLE.replacen(from, to, 1));
+        let line = EXAMPLE.lines().position(|line| line.contains(place)).unwrap() + 1;
+        let found: Vec<_> = problems
+            .list
+            .iter()
+            .map(|p| (p.code.as_str(), p.place.as_ref().map_or(0, |place| place.line)))
+            .collect();
+        assert!(found.contains(&(code, line)), "{from} → {to}: wanted {code} on {line}, found {problems}");
+    }
+}
+
+/// The program that works for a guard must be named: its owner on the chain is what is compared with it.
+#[test]
+fn a_guard_without_its_program_is_refused() {
+    let problems = refused(&EXAMPLE.replacen("@CktRuQ2mttgRGkXJtyksdKHjUdc2C4TgDzyB98oEzy8", "", 1));
+    assert!(problems.to_string().contains("<program>"), "{problems}");
+}
