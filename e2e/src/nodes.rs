@@ -32,6 +32,11 @@ pub enum Mining {
         /// Time of the first block, seconds since 1970.
         genesis: u64,
     },
+    /// When told to, from a time in the past; nothing of it is kept, and of no block but the newest the state.
+    Bare {
+        /// Time of the first block, seconds since 1970.
+        genesis: u64,
+    },
     /// By itself, at this pace, waiting for nobody.
     Every(Duration),
 }
@@ -82,6 +87,9 @@ impl Node {
                     .args(["--no-mining", "--timestamp", &genesis.to_string()])
                     .arg("--dump-state")
                     .arg(state);
+            }
+            Mining::Bare { genesis } => {
+                command.args(["--no-mining", "--prune-history", "--timestamp", &genesis.to_string()]);
             }
             Mining::Every(pace) => {
                 command.args(["--block-time", &format!("{:.3}", pace.as_secs_f64())]);

@@ -30,10 +30,12 @@ const FINALITY_SECS: u64 = 30;
 const HALT_SECS: u64 = 45;
 /// Share of the run in which memory may still find its size: caches, pools, the cursor's window.
 const WARM_UP: f64 = 0.2;
-/// Shortest warm-up, seconds: the window of blocks that can be undone has to fill.
-const WARM_UP_SECS: f64 = 90.0;
+/// Shortest warm-up, seconds: the window of blocks that can be undone has to fill (a minute), every bridge's connections
+/// have to have carried a block's receipts, and the samples of the metrics have to have been everywhere once. A shorter run
+/// measures this more than what a longer one keeps.
+const WARM_UP_SECS: f64 = 240.0;
 /// What a remembered message may cost, bytes; the service forgets none.
-const MESSAGE_BYTES: f64 = 200.0;
+pub(crate) const MESSAGE_BYTES: f64 = 200.0;
 /// How long the last records may take to reach the tables for people.
 const SETTLE: Duration = Duration::from_secs(300);
 /// How long a containment may take before the attack counts as missed.

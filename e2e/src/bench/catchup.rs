@@ -23,7 +23,7 @@ use crate::nodes::{Mining, Node};
 use crate::tools;
 
 /// Blocks to catch up with.
-pub const BLOCKS: u64 = 20_000;
+pub const BLOCKS: u64 = 6_000;
 /// One block of so many holds a log: a busy bridge, and a chain that a node mines within a minute.
 pub const LOG_EVERY: u64 = 4;
 /// The best of so many runs counts.
@@ -59,7 +59,7 @@ pub struct CatchUp {
 pub async fn measure(blocks: u64, mut done: impl FnMut(u64)) -> Result<CatchUp> {
     let folder = tempfile::tempdir()?;
     let node = Node::start(CHAIN, &folder.path().join("state"), &folder.path().join("log"), {
-        Mining::ByHand { genesis: 1_700_000_000 }
+        Mining::Bare { genesis: 1_700_000_000 }
     })
     .await?;
     let emitter = fill(&node, blocks, &mut done).await?;

@@ -7,6 +7,7 @@ use eyre::{Result, bail};
 use super::percentile;
 use crate::books::Books;
 use crate::clock;
+use crate::soak::MESSAGE_BYTES;
 use crate::stub::world::{Spec, StubWorld};
 use crate::vitals;
 
@@ -32,6 +33,15 @@ pub struct Day {
     pub messages: f64,
     /// Blocks of each chain.
     pub blocks: u64,
+}
+
+impl Day {
+    /// Resident memory in the last quarter less what the messages since the second may take, bytes: the service forgets
+    /// none of them.
+    #[must_use]
+    pub fn last_without_messages(&self) -> f64 {
+        self.last - self.messages * MESSAGE_BYTES
+    }
 }
 
 /// Lets `blocks` blocks pass on both chains.
