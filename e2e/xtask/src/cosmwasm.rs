@@ -10,10 +10,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use eyre::{Result, WrapErr, bail, eyre};
-use serde_json::json;
-use sha2::{Digest, Sha256};
 
 use crate::command;
+use crate::manifest::{Contracts, Outcome};
 use crate::paths::Paths;
 use crate::ui::Step;
 use crate::user;
@@ -22,8 +21,6 @@ use crate::user;
 const FOLDER: &str = "contracts/cosmwasm";
 /// Where the built contracts are committed.
 const ARTIFACTS: &str = "contracts/artifacts/cosmwasm";
-/// What says which compiler built them, and their digests.
-const MANIFEST: &str = "manifest.json";
 /// Packages that become contracts, and the names of their files.
 const CONTRACTS: [(&str, &str); 3] =
     [("portcullis-guard", "guard"), ("portcullis-gate", "gate"), ("portcullis-demo-bridge", "demo_bridge")];
@@ -31,20 +28,6 @@ const CONTRACTS: [(&str, &str); 3] =
 const RUSTC: &str = "/usr/bin/rustc";
 const CARGO: &str = "/usr/bin/cargo";
 const PACKAGES: [&str; 3] = ["rustc-web", "cargo-web", "rust-web-src"];
-
-/// What came of building the contracts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    /// They are what is committed.
-    Same,
-    /// They were written.
-    Written,
-    /// They compile, but by another version of the compiler, which makes other bytes: only the digests of what is
-    /// committed were compared, with the manifest.
-    OtherCompiler(String),
-    /// They could not be built here: only the digests were compared.
-    NotBuilt(String),
-}
 
 /// A `cargo` of this repository's toolchain for the workspace of the contracts.
 pub(crate) fn cargo(paths: &Paths) -> Command {
@@ -56,39 +39,12 @@ pub(crate) fn cargo(paths: &Paths) -> Command {
 /// Builds the contracts and writes them, or compares them byte for byte with what is committed.
 ///
 /// # Errors
-/// When they do not compile; with `check`, when a committed file differs. Where there is no compiler for them: without
-/// `check`, and with PORTCULLIS_REQUIRE_ALL=1.
+/// See [`Contracts::settle`].
 pub(crate) fn artifacts(paths: &Paths, check: bool) -> Result<Outcome> {
     let folder = paths.root.join(ARTIFACTS);
-    if check {
-        unchanged(&folder)?;
-    }
-    let compiler = match compiler() {
-        Ok(compiler) => compiler,
-        Err(reason) if check && !everything_required() => {
-            println!("NOT REBUILT: the CosmWasm contracts: {reason:#}");
-            return Ok(Outcome::NotBuilt(format!("{reason:#}")));
-        }
-        Err(reason) => return Err(reason.wrap_err("the CosmWasm contracts were not rebuilt")),
-    };
-    let built = build(paths)?;
-    if !check {
-        write(&folder, &compiler, &built)?;
-        return Ok(Outcome::Written);
-    }
-    let recorded = recorded_compiler(&folder)?;
-    if recorded != compiler {
-        println!(
-            "NOT COMPARED: the CosmWasm contracts compile, but were built by {recorded}, and here is {compiler}"
-        );
-        return Ok(Outcome::OtherCompiler(compiler));
-    }
-    compare(&folder, &built)?;
-    Ok(Outcome::Same)
-}
-
-fn everything_required() -> bool {
-    env::var_os("PORTCULLIS_REQUIRE_ALL").is_some_and(|all| all == "1")
+    let contracts = Contracts { title: "CosmWasm contracts", place: ARTIFACTS, folder: &folder };
+    let names = CONTRACTS.map(|(_, name)| format!("{name}.wasm"));
+    contracts.settle(check, &names, compiler, || build(paths))
 }
 
 /// Files of the committed contracts.
@@ -180,84 +136,4 @@ fn flags(folder: &Path) -> Result<String> {
         cargo_home.display(),
         folder.display()
     ))
-}
-
-fn write(folder: &Path, compiler: &str, built: &BTreeMap<String, Vec<u8>>) -> Result<()> {
-    fs::create_dir_all(folder).wrap_err_with(|| format!("cannot make {}", folder.display()))?;
-    let files: BTreeMap<&String, _> = built
-        .iter()
-        .map(|(name, bytes)| (name, json!({"bytes": bytes.len(), "sha256": digest(bytes)})))
-        .collect();
-    for (name, bytes) in built {
-        fs::write(folder.join(name), bytes).wrap_err_with(|| format!("cannot write {name}"))?;
-    }
-    let manifest = json!({"compiler": compiler, "files": files});
-    fs::write(folder.join(MANIFEST), format!("{manifest:#}\n")).wrap_err("cannot write the manifest")
-}
-
-fn compare(folder: &Path, built: &BTreeMap<String, Vec<u8>>) -> Result<()> {
-    let differs =
-        |(name, bytes): &(&String, &Vec<u8>)| fs::read(folder.join(name)).ok().as_ref() != Some(bytes);
-    let stale: Vec<String> = built.iter().filter(differs).map(|(name, _)| name.clone()).collect();
-    if !stale.is_empty() {
-        bail!("{ARTIFACTS}: {} differ from their sources; run `cargo xtask regen`", stale.join(", "));
-    }
-    Ok(())
-}
-
-/// That the committed contracts are those which the manifest speaks of. Needs no compiler.
-fn unchanged(folder: &Path) -> Result<()> {
-    let manifest = manifest(folder)?;
-    let files = manifest.get("files").and_then(serde_json::Value::as_object);
-    let files = files.ok_or_else(|| eyre!("{MANIFEST} names no files"))?;
-    for (_, name) in CONTRACTS {
-        let name = format!("{name}.wasm");
-        let bytes =
-            fs::read(folder.join(&name)).wrap_err_with(|| format!("cannot read {ARTIFACTS}/{name}"))?;
-        let recorded = files.get(&name).and_then(|file| file.get("sha256")?.as_str());
-        if recorded != Some(digest(&bytes).as_str()) {
-            bail!("{ARTIFACTS}/{name} is not the one that {MANIFEST} names; run `cargo xtask regen`");
-        }
-    }
-    Ok(())
-}
-
-fn recorded_compiler(folder: &Path) -> Result<String> {
-    let manifest = manifest(folder)?;
-    let compiler = manifest.get("compiler").and_then(serde_json::Value::as_str);
-    Ok(compiler.ok_or_else(|| eyre!("{MANIFEST} names no compiler"))?.to_owned())
-}
-
-fn manifest(folder: &Path) -> Result<serde_json::Value> {
-    let path = folder.join(MANIFEST);
-    let text = fs::read_to_string(&path).wrap_err_with(|| format!("cannot read {}", path.display()))?;
-    serde_json::from_str(&text).wrap_err_with(|| format!("{} is not JSON", path.display()))
-}
-
-fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn built() -> BTreeMap<String, Vec<u8>> {
-        CONTRACTS.iter().map(|(_, name)| (format!("{name}.wasm"), name.as_bytes().to_vec())).collect()
-    }
-
-    #[test]
-    fn what_is_written_is_unchanged_until_a_byte_of_it_is() {
-        let dir = tempfile::tempdir().unwrap();
-        assert!(unchanged(dir.path()).is_err(), "nothing is there");
-        write(dir.path(), "rustc 1.2.3", &built()).unwrap();
-        unchanged(dir.path()).unwrap();
-        compare(dir.path(), &built()).unwrap();
-        assert_eq!(recorded_compiler(dir.path()).unwrap(), "rustc 1.2.3");
-        fs::write(dir.path().join("gate.wasm"), "other").unwrap();
-        assert!(unchanged(dir.path()).unwrap_err().to_string().contains("gate.wasm"));
-        assert!(compare(dir.path(), &built()).unwrap_err().to_string().contains("gate.wasm"));
-        fs::remove_file(dir.path().join("gate.wasm")).unwrap();
-        assert!(unchanged(dir.path()).is_err());
-    }
 }

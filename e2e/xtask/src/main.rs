@@ -3,10 +3,12 @@
 mod command;
 mod cosmwasm;
 mod fuzz;
+mod manifest;
 mod paths;
 mod pg;
 mod regen;
 mod run;
+mod solana;
 mod sqlx;
 mod test;
 mod tidy;

@@ -8,15 +8,16 @@ use eyre::{Result, WrapErr, bail};
 
 use crate::paths::Paths;
 use crate::tools::Tools;
-use crate::{command, cosmwasm, run, sqlx};
+use crate::{command, cosmwasm, run, solana, sqlx};
 
 pub(crate) const HELP: &str = "\
 Regenerate everything that is made from something else; commit what changes.
 
-Usage: cargo xtask regen [--check] [--only cosmwasm]
+Usage: cargo xtask regen [--check] [--only cosmwasm|solana]
 
   contracts/artifacts/evm/        from the Solidity sources, by the pinned compiler
   contracts/artifacts/cosmwasm/   from the CosmWasm sources, by Debian's rustc-web (installed where root may)
+  contracts/artifacts/solana/     from the Solana programs, by Debian's rustc-web and sbpf-linker
   migrations/schema.sql           from the migrations
   .sqlx/                          from the SQL queries and the migrations
   orchestrator/openapi.json       from the handlers of the HTTP interface
@@ -24,6 +25,7 @@ Usage: cargo xtask regen [--check] [--only cosmwasm]
 Options:
   --check          change nothing; fail and say what differs
   --only cosmwasm  just the CosmWasm contracts, which need none of the other tools
+  --only solana    just the Solana programs, the same
 
 Examples:
   cargo xtask regen
@@ -38,6 +40,8 @@ const OPENAPI: &str = "orchestrator/openapi.json";
 pub(crate) enum Part {
     /// The CosmWasm contracts.
     Cosmwasm,
+    /// The Solana programs.
+    Solana,
 }
 
 impl Part {
@@ -48,7 +52,8 @@ impl Part {
     pub(crate) fn parse(word: &str) -> Result<Self> {
         match word {
             "cosmwasm" => Ok(Self::Cosmwasm),
-            other => bail!("`{other}` cannot be regenerated alone; known: cosmwasm"),
+            "solana" => Ok(Self::Solana),
+            other => bail!("`{other}` cannot be regenerated alone; known: cosmwasm, solana"),
         }
     }
 }
@@ -58,11 +63,14 @@ impl Part {
 /// # Errors
 /// When a generator fails; with `check`, when a committed file differs.
 pub(crate) fn command(paths: &Paths, only: Option<Part>, check: bool) -> Result<()> {
-    if only == Some(Part::Cosmwasm) {
-        return cosmwasm::artifacts(paths, check).map(drop);
+    match only {
+        Some(Part::Cosmwasm) => return cosmwasm::artifacts(paths, check).map(drop),
+        Some(Part::Solana) => return solana::artifacts(paths, check).map(drop),
+        None => {}
     }
     let tools = Tools::setup(paths)?;
     let artifacts = artifacts(paths, &tools, check).and(cosmwasm::artifacts(paths, check).map(drop));
+    let artifacts = artifacts.and(solana::artifacts(paths, check).map(drop));
     // The queries first: without their descriptions nothing below compiles.
     let queries = sqlx::command(paths, tools.postgres(), false, check);
     artifacts.and(queries)?;

@@ -1,5 +1,4 @@
-//! A wasmd node of one validator, and a client that signs. For tests: it binds loopback only, on ports that the operating
-//! system gives, its blocks follow each other at once, and dropping it ends the process that it started.
+//! A wasmd node of one validator, and a client that signs. For tests: it binds loopback only, on free ports, its blocks follow each other at once, and dropping it ends the process that it started.
 
 mod client;
 mod key;

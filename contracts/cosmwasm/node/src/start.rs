@@ -1,7 +1,9 @@
 //! A chain of one validator from nothing: genesis, configuration, process.
 
 use std::fs;
+use std::hash::{BuildHasher, RandomState};
 use std::net::TcpListener;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -16,6 +18,10 @@ const START_PATIENCE: Duration = Duration::from_secs(90);
 const STOP_PATIENCE: Duration = Duration::from_secs(20);
 /// What every account of the genesis has, in `stake`.
 const COINS: u64 = 1_000_000_000_000;
+
+/// Ports that are tried, and how many of them.
+const PORTS: Range<u16> = 10_000..32_000;
+const PORT_TRIES: usize = 256;
 
 /// What the chain begins with.
 #[derive(Debug, Clone, Default)]
@@ -190,8 +196,16 @@ fn configure(home: &Path, pause: Duration) -> Result<()> {
     Ok(fs::write(path, replaced)?)
 }
 
+/// A port that was free a moment ago, below those that the system gives to outgoing connections: one of them would else take it
+/// before the node does. Each state is seeded anew, so that processes that start together try different ones.
 fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+    let mut tried = (0..PORT_TRIES).map(|_| {
+        let offset = RandomState::new().hash_one(()) % u64::from(PORTS.end - PORTS.start);
+        PORTS.start + u16::try_from(offset).unwrap_or_default()
+    });
+    tried
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .ok_or_else(|| "no free port found on 127.0.0.1".into())
 }
 
 impl Genesis {

@@ -9,7 +9,7 @@ use eyre::{Result, bail, eyre};
 
 use crate::paths::Paths;
 use crate::tools::Tools;
-use crate::{command, cosmwasm, regen, run, tidy, ui};
+use crate::{command, cosmwasm, regen, run, solana, tidy, ui};
 use results::{Counts, Results};
 
 pub(crate) const HELP: &str = "\
@@ -68,6 +68,7 @@ pub(crate) fn command(paths: &Paths, quick: bool) -> Result<()> {
     gate.section("clippy", |_| clippy(paths));
     gate.section("contracts", |results| contracts(paths, &tools, results));
     gate.section("contracts (CosmWasm)", |results| cosmwasm_contracts(paths, &tools, results));
+    gate.section("contracts (Solana)", |results| solana_programs(paths, &tools, results));
     gate.section("tests", |results| all_tests(paths, &tools, results));
     gate.section("generated files", |_| regen::after_build(paths, &tools, true));
     gate.close()
@@ -109,6 +110,29 @@ fn cosmwasm_contracts(paths: &Paths, tools: &Tools, results: &mut Results) -> Re
         Ok(())
     });
     formatted.and(linted).and(artifacts.map(drop)).and(tested).and(checked)
+}
+
+/// Their own workspaces: format, clippy, the committed programs rebuilt, and tests in process and on a validator.
+fn solana_programs(paths: &Paths, tools: &Tools, results: &mut Results) -> Result<()> {
+    let mut outcome = Ok(());
+    for cargo in [solana::cargo, solana::cargo_of_tests] {
+        let formatted = command::run(cargo(paths).args(["fmt", "--all", "--check"]));
+        let mut clippy = cargo(paths);
+        let linted = command::run(clippy.args([
+            "clippy",
+            "--locked",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "-D",
+            "warnings",
+        ]));
+        let mut tests = cargo(paths);
+        tests.args(["test", "--locked", "--workspace", "--no-fail-fast"]).envs(tools.environment());
+        let tested = results::run(&mut tests, results);
+        outcome = outcome.and(formatted).and(linted).and(tested);
+    }
+    outcome.and(solana::artifacts(paths, true).map(drop))
 }
 
 fn pure_tests(paths: &Paths, results: &mut Results) -> Result<()> {

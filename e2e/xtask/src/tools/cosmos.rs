@@ -155,7 +155,7 @@ fn library_suffix() -> &'static str {
 }
 
 /// Runs to the end; `tick` is told how many lines (one per package) it has written.
-fn watched(command: &mut Command, log: &Path, tick: impl Fn(u64)) -> Result<()> {
+pub(super) fn watched(command: &mut Command, log: &Path, tick: impl Fn(u64)) -> Result<()> {
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::null())

@@ -7,6 +7,7 @@ mod lock;
 mod node;
 mod npm;
 pub(crate) mod postgres;
+mod solana;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -19,6 +20,8 @@ use contracts::Contracts;
 use cosmos::CosmosNode;
 use cosmwasm::Checker;
 use postgres::Postgres;
+pub(crate) use solana::Linker;
+use solana::Validator;
 
 pub(crate) const HELP: &str = "\
 Bring the tools into the cache: contract compilers, nodes, and a Postgres server.
@@ -26,15 +29,18 @@ Bring the tools into the cache: contract compilers, nodes, and a Postgres server
 Usage: cargo xtask setup [--only NAME] [--json]
 
 Options:
-  --only NAME  just this one: contracts (or anvil, forge, cast, solc: they come together), postgres, wasmd, or
-               cosmwasm (the checker of CosmWasm contracts)
+  --only NAME  just this one: contracts (or anvil, forge, cast, solc: they come together), postgres, wasmd,
+               cosmwasm (the checker of CosmWasm contracts), solana (the validator), or sbpf (the linker of
+               Solana programs)
   --json       print one JSON object, name → {version, path, source}, as the last line
 
 The cache is ${PORTCULLIS_CACHE:-${XDG_CACHE_HOME:-~/.cache}/portcullis}. Nothing is installed outside it and
 nothing needs a privilege. Versions are pinned by contracts/evm/package-lock.json,
 e2e/xtask/postgres/package-lock.json and e2e/cosmos-node/go.sum. A Postgres of version 15 or later that is installed
 already is used first; PORTCULLIS_POSTGRES_BIN names one elsewhere. The Cosmos node is built by Go (1.24 or later), once:
-about five minutes on two cores; PORTCULLIS_WASMD names one that is there already.
+about five minutes on two cores; PORTCULLIS_WASMD names one that is there already. The Solana validator is unpacked from
+../shared/bin where it lies there, else taken from PATH, else built, once: half an hour on two cores;
+PORTCULLIS_SOLANA_VALIDATOR names one that is there already.
 
 Examples:
   cargo xtask setup
@@ -65,6 +71,10 @@ pub(crate) enum Part {
     CosmosNode,
     /// The checker of CosmWasm contracts.
     Checker,
+    /// The Solana validator.
+    Validator,
+    /// The linker of Solana programs.
+    Linker,
 }
 
 impl Part {
@@ -78,9 +88,12 @@ impl Part {
             "postgres" => Ok(Self::Postgres),
             "wasmd" => Ok(Self::CosmosNode),
             "cosmwasm" => Ok(Self::Checker),
+            "solana" => Ok(Self::Validator),
+            "sbpf" => Ok(Self::Linker),
             other => {
                 bail!(
-                    "no tool is called `{other}`; known: contracts, anvil, forge, cast, solc, postgres, wasmd, cosmwasm"
+                    "no tool is called `{other}`; known: contracts, anvil, forge, cast, solc, postgres, wasmd, cosmwasm, \
+                     solana, sbpf"
                 )
             }
         }
@@ -93,10 +106,12 @@ pub(crate) struct Tools {
     contracts: Contracts,
     postgres: Postgres,
     cosmos: Option<CosmosNode>,
+    validator: Option<Validator>,
 }
 
 impl Tools {
-    /// Finds or installs what every command needs. The Cosmos node is only found: it takes minutes to build.
+    /// Finds or installs what every command needs. The Cosmos node and the Solana validator are only
+    /// found: they take minutes to build.
     ///
     /// # Errors
     /// One error that lists all that is missing on this machine, or the first installation that failed.
@@ -105,15 +120,17 @@ impl Tools {
             contracts: Contracts::setup(paths)?,
             postgres: Postgres::setup(paths)?,
             cosmos: CosmosNode::present(paths)?,
+            validator: Validator::present(paths)?,
         })
     }
 
-    /// The same, with the Cosmos node built where it is not there yet.
+    /// The same, with the Cosmos node and the Solana validator built where they are not there yet.
     ///
     /// # Errors
     /// As [`Tools::setup`].
     pub(crate) fn setup_all(paths: &Paths) -> Result<Self> {
-        Ok(Self { cosmos: Some(CosmosNode::setup(paths)?), ..Self::setup(paths)? })
+        let (cosmos, validator) = (CosmosNode::setup(paths)?, Validator::setup(paths)?);
+        Ok(Self { cosmos: Some(cosmos), validator: Some(validator), ..Self::setup(paths)? })
     }
 
     /// `forge`, for the contract checks.
@@ -142,6 +159,7 @@ impl Tools {
         let mut tools = self.contracts.tools()?;
         tools.push(self.postgres.tool());
         tools.extend(self.cosmos.as_ref().map(CosmosNode::tool));
+        tools.extend(self.validator.as_ref().map(Validator::tool));
         print(paths, &tools);
         Ok(())
     }
@@ -156,6 +174,8 @@ impl Tools {
             ("PORTCULLIS_POSTGRES_BIN", self.postgres.bin.clone().into()),
         ];
         variables.extend(self.cosmos.iter().map(|node| ("PORTCULLIS_WASMD", node.wasmd.clone().into())));
+        let validator = self.validator.iter();
+        variables.extend(validator.map(|one| ("PORTCULLIS_SOLANA_VALIDATOR", one.program.clone().into())));
         variables
     }
 }
@@ -178,6 +198,12 @@ pub(crate) fn command(paths: &Paths, only: Option<Part>, as_json: bool) -> Resul
     }
     if wanted(Part::Checker) {
         tools.push(Checker::setup(paths)?.tool());
+    }
+    if wanted(Part::Validator) {
+        tools.push(Validator::setup(paths)?.tool());
+    }
+    if wanted(Part::Linker) {
+        tools.push(Linker::setup(paths)?.tool());
     }
     if as_json {
         let object: serde_json::Map<String, serde_json::Value> = tools
@@ -209,6 +235,8 @@ mod tests {
         assert_eq!(Part::parse("postgres").unwrap(), Part::Postgres);
         assert_eq!(Part::parse("wasmd").unwrap(), Part::CosmosNode);
         assert_eq!(Part::parse("cosmwasm").unwrap(), Part::Checker);
+        assert_eq!(Part::parse("solana").unwrap(), Part::Validator);
+        assert_eq!(Part::parse("sbpf").unwrap(), Part::Linker);
         assert!(Part::parse("redis").unwrap_err().to_string().contains("known: contracts"));
     }
 }

@@ -1,0 +1,38 @@
+//! Another owner. At once before `seal`, scheduled after it.
+//!
+//! | # | account |
+//! |---|---|
+//! | 0 | owner, signs, writable |
+//! | 1 | breaker, writable |
+//! | 2 | operation, writable |
+//! | 3 | tripper's account of the new owner, which need not exist |
+
+use pinocchio::account::AccountView;
+
+use super::roles::{OWNER, role_set};
+use super::tripper::refuse_tripper;
+use super::{Call, owner_call, somebody};
+use crate::Result;
+use crate::error::Failure;
+use crate::layout::breaker;
+use crate::state::{Breaker, store, writable};
+
+/// # Errors
+/// When the signer may not, or the account holds another role.
+#[inline(never)]
+pub fn process(call: Call<'_>, accounts: &mut [AccountView]) -> Result<()> {
+    let [owner, account, waiting, tripper, ..] = accounts else { return Err(Failure::Malformed.into()) };
+    let mut args = call.args();
+    let heir = args.word()?;
+    args.end()?;
+    let breaker = Breaker::load(call.program, account)?;
+    owner_call(call, &breaker, owner, waiting)?;
+    somebody(heir)?;
+    if [breaker.releaser, breaker.guardian].contains(&heir) {
+        return Err(Failure::RoleConflict(heir).into());
+    }
+    refuse_tripper(call, &breaker, tripper, &heir)?;
+    store(&mut writable(call.program, account, breaker::TAG)?, breaker::OWNER, &heir)?;
+    role_set(&breaker.key, OWNER, &heir, 0);
+    Ok(())
+}
