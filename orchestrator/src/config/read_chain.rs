@@ -134,7 +134,8 @@ fn read_family(section: &Section<'_>, id: Option<&Placed<ChainId>>) -> Option<Fa
             format!("write an id such as {}, or remove `family`", family.example_id()),
         );
     } else if let Some(why) = family.refuse_reference(id.value.reference()) {
-        section.sink().error(Code::BadName, &id.at, why, "write the chain's own number");
+        let fix = format!("write an id such as {}", family.example_id());
+        section.sink().error(Code::BadName, &id.at, why, fix);
     }
     Some(family)
 }

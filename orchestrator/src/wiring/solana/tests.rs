@@ -38,7 +38,7 @@ fn each_mistake_has_its_code_and_line() {
         (
             "id = \"solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp\" ",
             "id = \"solana:mainnet\" ",
-            "PC-0104",
+            "PC-0106",
             "id = \"solana:",
         ),
         ("6CVfeR@CktRuQ", "6CVfeR@0ktRuQ", "PC-0109", "address = \"8qbHbw"),
