@@ -56,6 +56,8 @@ pub struct SolanaContainer {
     hashes: Mutex<Blockhashes>,
     /// Price that others paid of late for writing to the accounts of a gate, as a quorum tells it.
     others_pay: AtomicU64,
+    /// How often what signing needs was refreshed.
+    warmed: AtomicU64,
 }
 
 impl SolanaContainer {
@@ -67,6 +69,7 @@ impl SolanaContainer {
             carrier: None,
             hashes: Mutex::default(),
             others_pay: AtomicU64::new(0),
+            warmed: AtomicU64::new(0),
         }
     }
 
@@ -179,9 +182,16 @@ impl SolanaContainer {
         self.others_pay.store(price, Ordering::Relaxed);
     }
 
-    /// Asks which mints the Gates hold, and keeps what a quorum tells.
+    /// Asks which mints the Gates hold, and keeps what a quorum tells. Not each time: nodes look through all accounts of the
+    /// program for it.
     async fn read_mints(&self) {
-        for target in self.compiled.targets.iter().filter(|target| target.kind == GateKind::Gate) {
+        let warmed = self.warmed.fetch_add(1, Ordering::Relaxed);
+        let gates = self.compiled.targets.iter().filter(|target| target.kind == GateKind::Gate);
+        let known = gates.clone().all(|gate| self.network.mints.of(gate.address).is_some());
+        if known && warmed.checked_rem(limits::MINTS_EVERY) != Some(0) {
+            return;
+        }
+        for target in gates {
             let held = held_mints(&self.network, target).await;
             if let Some(held) = held {
                 self.network.mints.keep(target.address, held);
@@ -189,16 +199,26 @@ impl SolanaContainer {
         }
     }
 
-    /// The calls that close a scope by one of its lanes.
-    fn calls(&self, target: &CompiledTarget, action: &Action, trip: Instruction) -> Vec<Instruction> {
-        let mut calls = vec![trip];
-        if target.kind == GateKind::Gate {
-            let held = self.network.mints.of(target.address).unwrap_or_default();
-            let held = held.iter().filter(|(_, scope)| *scope == action.scope).take(limits::ENFORCED_MAX);
-            let program = address::constant(crate::decode::TOKEN_2022);
-            calls.extend(held.map(|(mint, _)| breaker(target).enforce(action.scope, *mint, program)));
+    /// The calls that close a scope by one of its lanes, for each transaction that they need: a Gate pauses so many mints in
+    /// one, and a trip that has been made already does no harm before the rest of them.
+    fn calls(
+        &self,
+        target: &CompiledTarget,
+        action: &Action,
+        first: &[Instruction],
+    ) -> Vec<Vec<Instruction>> {
+        let held = match target.kind {
+            GateKind::Guard => Vec::new(),
+            GateKind::Gate => self.network.mints.of(target.address).unwrap_or_default(),
+        };
+        let program = address::constant(crate::decode::TOKEN_2022);
+        let own = held.iter().filter(|(_, scope)| *scope == action.scope);
+        let enforced: Vec<Instruction> =
+            own.map(|(mint, _)| breaker(target).enforce(action.scope, *mint, program)).collect();
+        if enforced.is_empty() {
+            return vec![first.to_vec()];
         }
-        calls
+        enforced.chunks(limits::ENFORCED_MAX).map(|some| [first, some].concat()).collect()
     }
 
     /// Price at a step, and the step at which it is really sent.
@@ -333,8 +353,9 @@ impl Contain for SolanaContainer {
         for recent in self.recent().await? {
             for lane in lanes {
                 let trip = breaker(target).trip(action, record, self.tripper.account(), *lane);
-                let calls = self.calls(target, action, trip);
-                attempts.push(self.attempt(&self.tripper, action, &calls, recent, bump).await?);
+                for calls in self.calls(target, action, &[trip]) {
+                    attempts.push(self.attempt(&self.tripper, action, &calls, recent, bump).await?);
+                }
             }
         }
         Ok(attempts)
@@ -354,9 +375,9 @@ impl Contain for SolanaContainer {
             // The two calls of the budget stand first, then the signature, then the trip that names it.
             let verify = guard::verify_signature(tripper, &signature, digest);
             let trip = breaker(target).trip_signed(action, record, (payer, tripper), Lane::Second, 2);
-            let mut calls = vec![verify];
-            calls.extend(self.calls(target, action, trip));
-            attempts.push(self.attempt(carrier, action, &calls, recent, bump).await?);
+            for calls in self.calls(target, action, &[verify, trip]) {
+                attempts.push(self.attempt(carrier, action, &calls, recent, bump).await?);
+            }
         }
         Ok(attempts)
     }

@@ -110,9 +110,7 @@ fn what_is_not_understood_is_kept_with_its_reason() {
 #[test]
 fn a_call_is_read_with_its_accounts_and_others_are_none_of_ours() {
     let new = B256::repeat_byte(0x55);
-    let [Event::Admin(change)] =
-        one(events(&called(PROGRAM, &[7, 0, 0, 0, 1], &[new, DEMO, new])))
-    else {
+    let [Event::Admin(change)] = one(events(&called(PROGRAM, &[7, 0, 0, 0, 1], &[new, DEMO, new]))) else {
         panic!("a change")
     };
     assert_eq!((change.kind, change.value, change.contract), (AdminKind::Route, new, PROGRAM));

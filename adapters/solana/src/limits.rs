@@ -43,6 +43,8 @@ pub const BUNDLED_MAX: usize = 256;
 
 /// Slots in a row without a block, at most, when a block at or below one is looked for: a leader has four.
 pub const SKIPPED_MAX_SLOTS: u64 = 32;
+/// Blocks that a node may have confirmed and not stored yet, of which an older one is asked for instead.
+pub const UNSTORED_MAX_BLOCKS: usize = 4;
 /// Slots asked for in one list: a minute, so that a list stays small.
 pub const LIST_SLOTS: u64 = 150;
 /// Blocks of one operator fetched at one time while behind: hides the round trip without flooding a vendor's rate limit.
@@ -100,7 +102,9 @@ pub const CANDIDATES_MAX: usize = 3;
 pub const BOTH_LANES_BUMP: u16 = 1;
 /// Compute units that each mint of a Gate, and a signature that is verified, need beyond a trip.
 pub const UNITS_EACH: u32 = 30_000;
-/// Mints of one Gate that are paused in the transaction of a trip: what it has room for.
+/// Refreshes of what signing needs between two questions for what Gates hold.
+pub const MINTS_EVERY: u64 = 32;
+/// Mints of one Gate that are paused in one transaction: what it has room for.
 pub const ENFORCED_MAX: usize = 5;
 /// Trips that the fuel check wants the account to be able to pay.
 pub const BALANCE_TRIPS: u128 = 3;

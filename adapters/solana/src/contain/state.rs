@@ -50,15 +50,21 @@ pub(crate) async fn tip(network: &Network) -> Result<Tip, AdapterError> {
         .map_err(|split| no_quorum(network.chain, "newest block").caused_by(split))
 }
 
-/// The last confirmed block at or below a slot.
+/// The last confirmed block at or below a slot that a node has stored: it confirms a block a moment before it can tell it.
 pub(crate) async fn last_block(client: &Client, slot: u64) -> Result<(BlockRef, u64), RpcError> {
     match query::block_at(client, slot).await {
         Err(error) if not_there(&error).is_some() => {}
         answer => return answer,
     }
     let list = blocks_between(client, slot.saturating_sub(limits::SKIPPED_MAX_SLOTS), slot).await?;
-    let last = list.last().copied().ok_or_else(|| RpcError::garbage("slot with a block"))?;
-    query::block_at(client, last).await
+    let mut missing = RpcError::garbage("slot with a block");
+    for at in list.into_iter().rev().filter(|at| *at != slot).take(limits::UNSTORED_MAX_BLOCKS) {
+        match query::block_at(client, at).await {
+            Err(error) if not_there(&error).is_some() => missing = error,
+            answer => return answer,
+        }
+    }
+    Err(missing)
 }
 
 /// A scope's word as one operator tells it after some slot from `least` on, and that slot. Of a Gate it says closed only while

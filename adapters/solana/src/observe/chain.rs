@@ -162,7 +162,7 @@ impl Chain {
         (head >= from).then_some(Ask::From(from))
     }
 
-    fn child<'a>(view: &'a View, parent: BlockRef) -> Option<&'a Arc<Told>> {
+    fn child(view: &View, parent: BlockRef) -> Option<&Arc<Told>> {
         let above = view.told.range(parent.height.saturating_add(1)..);
         above.map(|(_, told)| told).find(|told| told.parent == parent)
     }
