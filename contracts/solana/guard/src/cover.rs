@@ -8,7 +8,7 @@ use pinocchio::Address;
 use pinocchio::account::AccountView;
 use portcullis_rules::{Block, CLOSED, Level, OPEN, ScopeWord};
 use portcullis_solana_breaker::layout::{any, scope};
-use portcullis_solana_breaker::{ANY, DIRECTION_ANY, DIRECTION_OUT, Failure, Result, Word, owned, same};
+use portcullis_solana_breaker::{ANY, DIRECTION_ANY, DIRECTION_OUT, Failure, Result, Word, same};
 
 use crate::layout::{bridge, route};
 
@@ -88,39 +88,31 @@ impl<'a> Route<'a> {
     /// [`Failure::WrongAccount`] for an account that is not the next one of the route; [`Failure::ScopeClosed`] for the first
     /// scope that is closed.
     #[inline(always)]
-    pub fn level(
-        &self,
-        program: &Address,
-        guard: &Word,
-        block: Block,
-        scopes: &[AccountView],
-    ) -> Result<Option<Level>> {
+    pub fn level(&self, program: &Address, block: Block, scopes: &[AccountView]) -> Result<Option<Level>> {
         let (addresses, _) =
             self.data.get(route::ADDRESSES..route::ESCROW_BOOK).unwrap_or_default().as_chunks::<32>();
-        let (mask, mut given, mut found) = (self.mask(), scopes.iter(), None);
+        let (mask, mut given, mut strictest) = (self.mask(), scopes.iter(), OPEN);
         for (kind, pair) in (0..COVERING).zip(addresses.as_chunks::<2>().0) {
             if mask & 1_u8.wrapping_shl(u32::from(kind)) == 0 {
                 continue;
             }
             for address in pair {
                 let account = given.next().ok_or(Failure::Malformed)?;
-                // SECURITY: exactly the account that the route names, still the program's own, with a scope in it.
-                if !same(account.address().as_array(), address) {
+                // SECURITY: exactly the account that the route names, and still the program's own. What lies at the address
+                // of a scope, and was registered when the route was written, is that scope for good: nothing ends it.
+                if !same(account.address().as_array(), address) || !account.owned_by(program) {
                     return Err(Failure::WrongAccount(*account.address()).into());
                 }
-                let data = owned(program, account, scope::TAG)?;
+                let data = account.try_borrow()?;
                 let data: &[u8; scope::LENGTH] = data.first_chunk().ok_or(Failure::BrokenScope)?;
-                if !same(part(data, any::BREAKER), guard) {
-                    return Err(Failure::BrokenScope.into());
-                }
                 let level = ScopeWord::level_in(part(data, scope::WORD), block).map_err(Failure::from)?;
                 if level == CLOSED {
                     return Err(Failure::ScopeClosed(*part(data, scope::ID)).into());
                 }
-                found = Some(found.unwrap_or(OPEN).max(level));
+                strictest = strictest.max(level);
             }
         }
-        Ok(found)
+        Ok((mask != 0).then_some(strictest))
     }
 }
 

@@ -45,16 +45,18 @@ impl Guarded<'_> {
         let [of_guard, of_bridge, of_route, scopes @ ..] = accounts else {
             return Err(Failure::Malformed.into());
         };
-        self.read_of([of_guard, of_bridge, of_route], scopes, flow)
+        let level = self.read_of([of_guard, of_bridge, of_route], scopes, flow)?;
+        level.ok_or_else(|| Failure::LimitsNeedCheck(flow.bridge).into())
     }
 
+    /// None where the bridge has limits.
     #[inline(always)]
     fn read_of(
         &self,
         [of_guard, of_bridge, of_route]: [&AccountView; 3],
         scopes: &[AccountView],
         flow: &Flow,
-    ) -> Result<Level> {
+    ) -> Result<Option<Level>> {
         // SECURITY: this very guard; a guard of another owner is the same program's too.
         if !same(of_guard.address().as_array(), self.guard) {
             return Err(Failure::WrongAccount(*of_guard.address()).into());
@@ -64,14 +66,14 @@ impl Guarded<'_> {
         if guard.get(breaker::SEALED) != Some(&1) {
             return Err(Failure::ForeignCaller { bridge: flow.bridge, caller: *self.guard }.into());
         }
+        // Which bridge this is says the route, or the guard itself when it is asked.
+        if of_bridge.get(bridge::LIMITED) != Some(&0) {
+            return Ok(None);
+        }
         let of_route = owned(self.program, of_route, route::TAG)?;
         let route = Route::check(&of_route, &of_bridge, self.guard, flow)?;
-        // What bridge this is has been checked with the route.
-        if of_bridge.get(bridge::LIMITED) != Some(&0) {
-            return Err(Failure::LimitsNeedCheck(flow.bridge).into());
-        }
-        let level = route.level(self.program, self.guard, now()?, scopes)?;
-        level.ok_or_else(|| {
+        let level = route.level(self.program, now()?, scopes)?;
+        level.map(Some).ok_or_else(|| {
             let caip2 = guard.get(breaker::CAIP2..).and_then(|rest| rest.first_chunk()).copied();
             let Flow { bridge, corridor, asset } = flow;
             let scope = scope_of(&caip2.unwrap_or_default(), bridge, DIRECTION_OUT, corridor, asset);
@@ -132,10 +134,9 @@ impl Guarded<'_> {
         let [_, breaker, of_bridge, of_route, _, _, scopes @ ..] = accounts else {
             return Err(Failure::Malformed.into());
         };
-        let limited = owned(self.program, of_bridge, bridge::TAG)?.get(bridge::LIMITED) != Some(&0);
-        if limited {
-            return self.check(accounts, flow, amount, signer);
+        match self.read_of([breaker, of_bridge, of_route], scopes, flow)? {
+            Some(_) => Ok(()),
+            None => self.check(accounts, flow, amount, signer),
         }
-        self.read_of([breaker, of_bridge, of_route], scopes, flow).map(drop)
     }
 }

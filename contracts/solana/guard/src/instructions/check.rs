@@ -55,7 +55,7 @@ pub(super) fn process(call: Call<'_>, accounts: &mut [AccountView]) -> Result<()
     let route_data = owned(call.program, of_route, route::TAG)?;
     let route = Route::check(&route_data, &bridge_data, &guard.key, &flow)?;
     let block = now()?;
-    let level = route.level(call.program, &guard.key, block, scopes)?.ok_or_else(|| {
+    let level = route.level(call.program, block, scopes)?.ok_or_else(|| {
         let caip2 = &guard.caip2_hash;
         Failure::ScopeUnregistered(scope_of(caip2, &flow.bridge, DIRECTION_OUT, &flow.corridor, &flow.asset))
     })?;
