@@ -12,7 +12,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use portcullis_core::Body;
-use portcullis_verifier::{Claim, Evidence, IncidentId, Registry, Slug, Trust, Undecided, Verdict};
+use portcullis_verifier::{
+    Claim, Evidence, IncidentId, Inclusion, Registry, Slug, Trust, Undecided, Verdict,
+};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -182,7 +184,11 @@ fn say_verdict(verdict: &Verdict) -> String {
         None => format!("{:?}", assurance.inclusion),
     };
     match verdict {
-        Verdict::Proven(assurance) => format!("proven ({})", header(assurance)),
+        Verdict::Proven(assurance) => {
+            // What operators only say is not called proven, also where a chain allows no more.
+            let how = if assurance.inclusion > Inclusion::Reported { "proven" } else { "reported" };
+            format!("{how} ({})", header(assurance))
+        }
         Verdict::Refuted(why, assurance) => {
             format!("refuted ({}): expected {}, found {}", header(assurance), why.expected, why.found)
         }
@@ -259,11 +265,20 @@ fn pause_before(tries: u32) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use portcullis_verifier::Assurance;
 
     #[test]
     fn pauses_grow_to_their_bound() {
         assert_eq!(pause_before(1), budget::EVIDENCE_RETRY.0);
         assert_eq!(pause_before(2), budget::EVIDENCE_RETRY.0 * 2);
         assert_eq!(pause_before(1_000), budget::EVIDENCE_RETRY.1);
+    }
+
+    #[test]
+    fn what_operators_only_say_is_not_called_proven() {
+        let said = Assurance::reported(2, 3);
+        let proven = Assurance { inclusion: Inclusion::MerkleProved, ..said };
+        assert_eq!(say_verdict(&Verdict::Proven(said)), "reported (header by 2/3 operators, Reported)");
+        assert!(say_verdict(&Verdict::Proven(proven)).starts_with("proven (header by 2/3 operators"));
     }
 }

@@ -354,7 +354,7 @@ impl ActionTask {
                     self.note_at(Verb::Confirm, "landed".to_owned(), block.height);
                     self.report(Outcome::Landed { height: block.height, block_hash: block.hash }).await;
                 }
-                self.note(Verb::Confirm, "the gate is proven to be as tight as asked".to_owned());
+                self.note(Verb::Confirm, "the gate is as tight as asked".to_owned());
                 self.report(Outcome::Effective { verdict }).await;
                 self.pause = budget::RETRY.0;
                 self.keep_watch().await
