@@ -13,7 +13,7 @@ use crate::clock::Factor;
 use crate::lab::{Play, Setup, World};
 use crate::proxy::What;
 use crate::report::Summary;
-use crate::scenario::{self, Scenario, corridor};
+use crate::scenario::{self, Domain, Scenario, corridor};
 use crate::screen::{Screen, Tone};
 use crate::service::{Service, Tuning};
 use crate::watch::Watch;
@@ -32,7 +32,7 @@ pub enum Script {
     /// The attack of 1 August 2022.
     #[default]
     Nomad,
-    /// An attack through the corridor of the third side; none is honest traffic alone.
+    /// An attack through the corridor of a side that joins; none is honest traffic alone.
     Corridor(Option<corridor::Attack>),
 }
 
@@ -47,8 +47,11 @@ pub struct Options {
     pub lead: i64,
     /// What is played.
     pub script: Script,
-    /// Whether a chain of the other family is a third side of the bridge. Scripts of its corridor always have it.
+    /// Whether a chain whose validators sign each block joins the bridge. Scripts of a corridor have it where they have no
+    /// other.
     pub cosmos: bool,
+    /// Whether a chain of slots joins the bridge. Then an attack through a corridor goes through its own.
+    pub solana: bool,
     /// By how many seconds the first chain's clock is ahead of the others'.
     pub skew_secs: u64,
     /// Use the compact scenario even where the recorded events are.
@@ -69,6 +72,7 @@ impl Default for Options {
             lead: LEAD_SECS,
             script: Script::Nomad,
             cosmos: false,
+            solana: false,
             skew_secs: 0,
             compact: false,
             seed: 1,
@@ -129,15 +133,18 @@ pub async fn run(options: Options, screen: &mut Screen) -> Result<Finished> {
 /// # Errors
 /// When a file of it is missing or does not parse.
 pub fn script(options: &Options) -> Result<Scenario> {
-    let third = |script| corridor::open(script, &corridor::path());
-    let mut script = match options.script {
-        Script::Nomad => {
-            let script = scenario::load(options.compact, options.lead, HISTORY_SECS)?;
-            if options.cosmos { third(script)? } else { script }
+    let corridors = |mut script| {
+        for side in joining(options) {
+            script = corridor::open(script, side, &corridor::path(side))?;
         }
+        Ok::<_, eyre::Report>(script)
+    };
+    let mut script = match options.script {
+        Script::Nomad => corridors(scenario::load(options.compact, options.lead, HISTORY_SECS)?)?,
         Script::Corridor(attack) => {
             let script = scenario::compact::load(&scenario::compact_path(), options.lead)?;
-            corridor::attacked(third(script)?, attack)?
+            let through = joining(options).pop().unwrap_or(Domain::Cosmos);
+            corridor::attacked(corridors(script)?, through, attack)?
         }
     };
     if let Some(secs) = options.until {
@@ -146,15 +153,22 @@ pub fn script(options: &Options) -> Result<Scenario> {
     Ok(script)
 }
 
+/// Sides of other families, in the order in which they join.
+fn joining(options: &Options) -> Vec<Domain> {
+    let alone = options.script != Script::Nomad && !options.solana;
+    let cosmos = (options.cosmos || alone).then_some(Domain::Cosmos);
+    cosmos.into_iter().chain(options.solana.then_some(Domain::Solana)).collect()
+}
+
 fn title(options: &Options) -> &'static str {
-    match (options.script, options.cosmos) {
+    match (options.script, !joining(options).is_empty()) {
         (Script::Nomad, false) => {
             "Portcullis: the Nomad bridge attack of 1 August 2022, replayed onto two real nodes"
         }
         (Script::Nomad, true) => {
-            "Portcullis: the Nomad bridge attack of 1 August 2022, replayed onto real nodes of two families"
+            "Portcullis: the Nomad bridge attack of 1 August 2022, replayed onto real nodes of several families"
         }
-        (Script::Corridor(None), _) => "Portcullis: honest traffic between nodes of two families",
+        (Script::Corridor(None), _) => "Portcullis: honest traffic between nodes of several families",
         (Script::Corridor(Some(corridor::Attack::Release)), _) => {
             "Portcullis: value released on one family that nobody burned on the other"
         }
@@ -211,7 +225,8 @@ fn settled(since: Instant, world: &World, facts: &Facts) -> bool {
         .iter()
         .all(|place| facts.chronicle.first_trip(place.domain(), place.guard(), 0).is_some());
     // A few blocks after the last transaction, so that the last receipts are there too.
-    let pace = if world.zone.is_some() { crate::cosmos::zone::PACE / 3 } else { world.factor.block_time() };
+    let slow = world.zone.is_some() || world.cluster.is_some();
+    let pace = if slow { crate::cosmos::zone::PACE / 3 } else { world.factor.block_time() };
     let rest = pace * 10 + Duration::from_millis(500);
     since.elapsed() > if closed { rest } else { SETTLE }
 }

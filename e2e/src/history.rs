@@ -136,11 +136,12 @@ pub(crate) struct OpeningMessage {
 }
 
 /// Who receives the opening balances of a side: the same secret, at its address there.
-fn holder(crew: &Crew, side: Domain) -> Result<Address> {
-    if side == Domain::Cosmos {
-        return Ok(crate::cosmos::keys::Account::of(&crew.float)?.bytes());
+fn holder(crew: &Crew, side: Domain, token: usize) -> Result<Address> {
+    match side {
+        Domain::Cosmos => Ok(crate::cosmos::keys::Account::of(&crew.float)?.bytes()),
+        Domain::Solana => crate::solana::deploy::recipient(crew, token),
+        _ => Ok(crew.float.address()),
     }
-    Ok(crew.float.address())
 }
 
 impl OpeningMessage {
@@ -190,7 +191,7 @@ async fn open(
                 destination: opening.destination.number(),
                 token: here.token(opening.token)?,
                 amount: opening.amount,
-                recipient: holder(crew, opening.destination)?,
+                recipient: holder(crew, opening.destination, opening.token)?,
                 messageId: U256::from(opening.id),
             })
         })

@@ -1,13 +1,15 @@
 //! The whole world of a play: two nodes with their past, an endpoint per operator, and the keys of everybody. Where the
-//! script has a third side, a node of another family too.
+//! script has sides of other families, their nodes too.
 
+mod claim;
 mod ground;
+mod place;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use alloy::primitives::{Address, B256};
+use alloy::primitives::B256;
 use eyre::{Result, WrapErr};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
@@ -24,7 +26,10 @@ use crate::keys::Key;
 use crate::nodes::{Heads, Node};
 use crate::proxy::{Proxy, Rule};
 use crate::scenario::{Actor, Domain, Scenario};
+use crate::solana::cluster::Cluster;
 use ground::Ground;
+
+pub use place::Place;
 
 /// Operators of each chain. Two of them have to agree.
 pub const OPERATORS: [&str; 3] = ["alpha", "beta", "gamma"];
@@ -99,73 +104,6 @@ impl Side {
     }
 }
 
-/// One chain of the world, of whichever family.
-#[derive(Debug, Clone, Copy)]
-pub enum Place<'w> {
-    /// One of the two with a past.
-    Side(&'w Side),
-    /// The third.
-    Zone(&'w Zone),
-}
-
-impl<'w> Place<'w> {
-    /// The bridge's name for the chain.
-    #[must_use]
-    pub fn domain(&self) -> Domain {
-        match self {
-            Self::Side(side) => side.deployed.domain,
-            Self::Zone(_) => Domain::Cosmos,
-        }
-    }
-
-    /// The family of its chain, as the configuration calls it.
-    #[must_use]
-    pub fn family(&self) -> &'static str {
-        match self {
-            Self::Side(_) => "evm",
-            Self::Zone(_) => "cosmos",
-        }
-    }
-
-    /// The name of its chain, CAIP-2.
-    #[must_use]
-    pub fn caip2(&self) -> String {
-        match self {
-            Self::Side(side) => side.caip2(),
-            Self::Zone(zone) => zone.caip2(),
-        }
-    }
-
-    /// Its guard, as the play names contracts.
-    #[must_use]
-    pub fn guard(&self) -> Address {
-        match self {
-            Self::Side(side) => side.deployed.guard,
-            Self::Zone(zone) => zone.guard(),
-        }
-    }
-
-    /// One endpoint per operator.
-    #[must_use]
-    pub fn operators(&self) -> &'w [Proxy] {
-        match self {
-            Self::Side(side) => &side.operators,
-            Self::Zone(zone) => &zone.operators,
-        }
-    }
-
-    /// Whether nothing gets out now.
-    ///
-    /// # Errors
-    /// When the node does not answer.
-    pub async fn closed(&self) -> Result<bool> {
-        match self {
-            Self::Side(side) => side.closed().await,
-            Self::Zone(zone) => zone.closed().await,
-        }
-    }
-}
-
 /// The world.
 #[derive(Debug)]
 pub struct World {
@@ -183,8 +121,10 @@ pub struct World {
     pub ethereum: Side,
     /// The other one.
     pub moonbeam: Side,
-    /// The third side, where the script has one.
+    /// A side of another family, where the script has it.
     pub zone: Option<Zone>,
+    /// A side on a chain of slots, where the script has it.
+    pub cluster: Option<Cluster>,
     _folder: Option<TempDir>,
 }
 
@@ -197,9 +137,11 @@ impl World {
         let folder = if setup.dir.is_none() { Some(tempfile::tempdir()?) } else { None };
         let dir = setup.dir.or_else(|| folder.as_ref().map(|f| f.path().to_path_buf())).unwrap_or_default();
         std::fs::create_dir_all(&dir).wrap_err_with(|| format!("cannot create {}", dir.display()))?;
-        let scenario = Arc::new(setup.scenario);
+        let mut scenario = setup.scenario;
         let crew = Crew::derive(setup.seed)?;
         let cast = Arc::new(Cast::derive(&scenario, setup.seed)?);
+        crate::solana::deploy::settle_recipients(&mut scenario, &crew, &cast.attackers)?;
+        let scenario = Arc::new(scenario);
         // The past ends now: what is live will be sent with the present time.
         let zero =
             clock::now_secs().saturating_add_signed(setup.factor.secs(scenario.lead_secs).round() as i64);
@@ -211,10 +153,17 @@ impl World {
             }
             Zone::build(&dir, &scenario, &crew, &cast, setup.factor).await.map(Some)
         };
-        let (first, second, zone) = tokio::try_join!(
+        let fourth = async {
+            if !scenario.has_corridor(Domain::Solana) {
+                return Ok(None);
+            }
+            Cluster::build(&dir, &scenario, &crew, &cast, setup.factor).await.map(Some)
+        };
+        let (first, second, zone, cluster) = tokio::try_join!(
             ethereum.lay(&scenario, &crew, &cast, when),
             moonbeam.lay(&scenario, &crew, &cast, when),
-            third
+            third,
+            fourth
         )?;
         let pace = setup.factor.block_time();
         let (node, heads) = ethereum.wake(pace).await?;
@@ -222,7 +171,7 @@ impl World {
         let (node, heads) = moonbeam.wake_between(pace, &ethereum).await?;
         let moonbeam = Side::raise(node, heads, second).await?;
         let factor = setup.factor;
-        Ok(Self { dir, scenario, crew, cast, factor, ethereum, moonbeam, zone, _folder: folder })
+        Ok(Self { dir, scenario, crew, cast, factor, ethereum, moonbeam, zone, cluster, _folder: folder })
     }
 
     /// The two chains that have a past.
@@ -234,7 +183,9 @@ impl World {
     /// Every chain that runs.
     #[must_use]
     pub fn places(&self) -> Vec<Place<'_>> {
-        self.sides().map(Place::Side).into_iter().chain(self.zone.as_ref().map(Place::Zone)).collect()
+        let sides = self.sides().map(Place::Side).into_iter();
+        let joined = self.zone.as_ref().map(Place::Zone).into_iter();
+        sides.chain(joined).chain(self.cluster.as_ref().map(Place::Cluster)).collect()
     }
 
     /// Starts the live part on all chains; the first false release is due `lead` of the script from now.
@@ -266,6 +217,9 @@ impl World {
         if let Some(zone) = &self.zone {
             tasks.spawn(zone.play(Arc::clone(&self.scenario), zero, log.clone(), stop.clone()));
         }
+        if let Some(cluster) = &self.cluster {
+            tasks.spawn(cluster.play(Arc::clone(&self.scenario), zero, log.clone(), stop.clone()));
+        }
         Play { zero, sent, tasks, stop }
     }
 
@@ -276,9 +230,10 @@ impl World {
     pub async fn outcomes(&self, sent: &[Sent]) -> Result<Vec<Outcome>> {
         let mut out = Vec::with_capacity(sent.len());
         for sent in sent {
-            let receipt = match (sent.side, &self.zone) {
-                (Domain::Ethereum, _) => self.ethereum.node.rpc.receipt(sent.hash).await?,
-                (Domain::Cosmos, Some(zone)) => zone.receipt(sent.hash).await?,
+            let receipt = match (sent.side, &self.zone, &self.cluster) {
+                (Domain::Ethereum, ..) => self.ethereum.node.rpc.receipt(sent.hash).await?,
+                (Domain::Cosmos, Some(zone), _) => zone.receipt(sent.hash).await?,
+                (Domain::Solana, _, Some(cluster)) => cluster.receipt(sent.hash).await?,
                 _ => self.moonbeam.node.rpc.receipt(sent.hash).await?,
             };
             out.push(Outcome { sent: sent.clone(), receipt });

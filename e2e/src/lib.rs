@@ -5,8 +5,8 @@
 //! there; [`history`] lays down what happened before anybody watched. [`actors`] are the users, the relayer, the crowd
 //! of attackers. [`service`] is `portcullis run`, started and killed like a stranger would. [`timeline`] and [`report`]
 //! tell what happened. [`trial`] is a short play for tests, and [`chaos`] every fault that the whole has to survive.
-//! [`cosmos`] is a third
-//! side on a chain of another family. [`stub`] is for rates that no development node carries, and [`soak`] for half an hour of them.
+//! [`cosmos`] and [`solana`]
+//! are sides on chains of other families. [`stub`] is for rates that no development node carries, and [`soak`] for half an hour of them.
 
 pub mod actors;
 pub mod bench;
@@ -29,6 +29,7 @@ pub mod scenario;
 pub mod screen;
 pub mod service;
 pub mod soak;
+pub mod solana;
 pub mod stub;
 pub mod timeline;
 pub mod tools;

@@ -146,6 +146,18 @@ pub fn wasm_artifact(name: &str) -> Result<Vec<u8>> {
     std::fs::read(&path).map_err(|error| eyre!("{}: {error}", path.display()))
 }
 
+/// Where a built program for the chain of slots lies in the repository.
+///
+/// # Errors
+/// When the file is missing.
+pub fn solana_artifact(name: &str) -> Result<PathBuf> {
+    let path = workspace_root().join("contracts/artifacts/solana").join(format!("{name}.so"));
+    if !path.is_file() {
+        bail!("{} is missing: run `cargo xtask regen --only solana`", path.display());
+    }
+    Ok(path)
+}
+
 /// One HTTP client for the whole process; it speaks plain HTTP to this machine only.
 ///
 /// # Errors

@@ -68,7 +68,12 @@ impl Watch {
         if let Some(zone) = &world.zone {
             let (rpc, guard) = (Arc::clone(&zone.node.rpc), zone.deployed.guard.clone());
             let heads = zone.heads.latest.clone();
-            tasks.push(tokio::spawn(crate::cosmos::watch::follow(rpc, guard, heads, send)));
+            tasks.push(tokio::spawn(crate::cosmos::watch::follow(rpc, guard, heads, send.clone())));
+        }
+        if let Some(cluster) = &world.cluster {
+            let (node, breaker) = (Arc::clone(&cluster.node), cluster.deployed.bridge.guard.breaker);
+            let heads = cluster.heads.latest.clone();
+            tasks.push(tokio::spawn(crate::solana::watch::follow(node, breaker, heads, send)));
         }
         Self { blocks, tasks }
     }

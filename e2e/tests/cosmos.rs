@@ -4,12 +4,9 @@
 
 use std::time::{Duration, Instant};
 
-use alloy::primitives::U256;
-use alloy::sol_types::SolCall;
 use e2e::clock::Factor;
-use e2e::contracts::{Bridge, Message};
 use e2e::demo::{self, Finished, Options, Script};
-use e2e::keys::{Call, Key};
+use e2e::keys::Key;
 use e2e::lab::{Setup, World};
 use e2e::scenario::corridor::Attack;
 use e2e::scenario::{Actor, Domain};
@@ -45,40 +42,7 @@ async fn closed_everywhere(finished: &Finished, seed: u64) {
     let refused = zone.claim_from_channel(&thief, 9_001).await.unwrap();
     assert!(refused.as_ref().is_some_and(|why| why.contains("ScopeClosed")), "{refused:?}");
     for origin in [Domain::Milkomeda, Domain::Channel, Domain::Moonbeam] {
-        assert!(!released(finished, &thief, origin).await, "{} still pays", origin.name());
-    }
-}
-
-/// Whether Ethereum pays for a message from somewhere that nobody sent, as it did while its gate was open.
-async fn released(finished: &Finished, thief: &Key, origin: Domain) -> bool {
-    let side = &finished.world.ethereum;
-    let rpc = &side.node.rpc;
-    let usdc = finished.world.scenario.tokens.iter().position(|token| token.symbol == "USDC").unwrap();
-    let message = Message {
-        origin: origin.number(),
-        messageId: U256::from(9_002),
-        token: side.deployed.token(usdc).unwrap(),
-        amount: U256::from(1_000_000),
-        recipient: thief.address(),
-        nonce: U256::from(7),
-    };
-    let call = Call {
-        to: Some(side.deployed.bridge),
-        input: Bridge::processManyCall { messages: vec![message] }.abi_encode().into(),
-        gas: 1_000_000,
-        max_fee: 100_000_000_000,
-        tip: 1_000_000_000,
-    };
-    let nonce = rpc.nonce(thief.address()).await.unwrap();
-    let signed = thief.sign(rpc.chain_id, nonce, &call).unwrap();
-    rpc.send_raw(&signed.raw).await.unwrap();
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let Some(receipt) = rpc.receipt(signed.hash).await.unwrap() {
-            return receipt.status == 1;
-        }
-        assert!(Instant::now() < deadline, "in no block");
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert!(!world.pays(&thief, origin).await.unwrap(), "{} still pays", origin.name());
     }
 }
 

@@ -11,12 +11,12 @@ use e2e::screen::{Screen, Tone};
 use eyre::{Result, bail};
 
 /// Two EVM nodes, a bridge with Nomad's flaw between them, Postgres, `portcullis run` as its own process, and the attack
-/// of 1 August 2022 with its recorded ids, amounts, order and gaps. Where a Cosmos node is there, its chain is a third side
-/// of the same bridge.
+/// of 1 August 2022 with its recorded ids, amounts, order and gaps. Where nodes of Cosmos and
+/// Solana are there, their chains are sides of the same bridge.
 #[derive(Debug, Parser)]
 #[command(
     name = "demo",
-    after_help = "Examples:\n  demo                      three minutes, the whole attack, on all families whose nodes are there\n  demo --families evm       on two EVM nodes alone\n  demo --script false-mint  minted on Cosmos, locked nowhere: every side closes\n  demo --until 120 --json   the first two minutes of it, one line of JSON at the end\n  demo --keep               leaves everything running to explore; Ctrl-C cleans up"
+    after_help = "Examples:\n  demo                      three minutes, the whole attack, on all families whose nodes are there\n  demo --families evm       on two EVM nodes alone\n  demo --script false-mint  minted on the last family, locked nowhere: every side closes\n  demo --until 120 --json   the first two minutes of it, one line of JSON at the end\n  demo --keep               leaves everything running to explore; Ctrl-C cleans up"
 )]
 struct Args {
     /// Families of chains that take part; none named takes all whose nodes are there.
@@ -56,8 +56,10 @@ struct Args {
 enum Family {
     /// Two nodes with a past; in every play.
     Evm,
-    /// A third side.
+    /// A side whose validators sign each block.
     Cosmos,
+    /// A side of slots, where nothing can be proven and operators report.
+    Solana,
 }
 
 /// What can be played.
@@ -65,9 +67,9 @@ enum Family {
 enum Play {
     /// The attack of 1 August 2022.
     Nomad,
-    /// Released on Ethereum, burned nowhere on Cosmos.
+    /// Released on Ethereum, burned nowhere on the last family that takes part.
     FalseRelease,
-    /// Minted on Cosmos, locked nowhere on Ethereum.
+    /// Minted on the last family that takes part, locked nowhere on Ethereum.
     FalseMint,
     /// Honest traffic between all sides.
     Honest,
@@ -85,20 +87,24 @@ impl Play {
 }
 
 impl Args {
-    /// Whether the Cosmos chain takes part.
-    fn cosmos(&self) -> Result<bool> {
+    /// Whether the Cosmos chain takes part, and whether the Solana chain does.
+    fn joining(&self) -> Result<(bool, bool)> {
         if self.families.is_empty() {
-            let there = e2e::tools::wasmd().is_ok() && e2e::tools::wasm_artifact("guard").is_ok();
-            return Ok(self.script != Play::Nomad || there);
+            let cosmos = e2e::tools::wasmd().is_ok() && e2e::tools::wasm_artifact("guard").is_ok();
+            let solana = e2e::solana::node::available();
+            return Ok((cosmos || (self.script != Play::Nomad && !solana), solana));
         }
         if !self.families.contains(&Family::Evm) {
-            bail!("the bridge's escrow is on an EVM chain: say --families evm, or evm,cosmos");
+            bail!("the bridge's escrow is on an EVM chain: say --families evm, or evm,cosmos,solana");
         }
-        let cosmos = self.families.contains(&Family::Cosmos);
-        if !cosmos && self.script != Play::Nomad {
-            bail!("this script goes through the Cosmos chain: say --families evm,cosmos");
+        let takes_part = |family| self.families.contains(&family);
+        let joining = (takes_part(Family::Cosmos), takes_part(Family::Solana));
+        if joining == (false, false) && self.script != Play::Nomad {
+            bail!(
+                "this script goes through the chain of another family: say --families evm,cosmos or evm,solana"
+            );
         }
-        Ok(cosmos)
+        Ok(joining)
     }
 }
 
@@ -106,12 +112,14 @@ impl Args {
 async fn main() -> Result<ExitCode> {
     let args = Args::parse();
     let mut screen = Screen::new(args.json);
+    let (cosmos, solana) = args.joining()?;
     let options = Options {
         factor: args.factor,
         until: args.until,
         lead: args.lead,
         script: args.script.script(),
-        cosmos: args.cosmos()?,
+        cosmos,
+        solana,
         compact: args.compact,
         seed: args.seed,
         dir: args.dir.clone(),
@@ -166,5 +174,8 @@ fn keep(finished: &demo::Finished, screen: &Screen) {
     }
     if let Some(zone) = &finished.world.zone {
         screen.say(Tone::Plain, format!("{:<10} {}", Domain::Cosmos.name(), zone.node.rpc.url()));
+    }
+    if let Some(cluster) = &finished.world.cluster {
+        screen.say(Tone::Plain, format!("{:<10} {}", Domain::Solana.name(), cluster.node.urls().0));
     }
 }

@@ -20,8 +20,10 @@ use super::{Duration, What};
 
 /// Closed, on the wire.
 const CLOSED: u8 = 2;
-/// How long the service may take to write down what it did, after the play is over.
+/// How long the service may take to write down what it did, after the play is over. Where a trip counts as landed only when its
+/// block is final, that is 32 slots later.
 const BOOKS_PATIENCE: Duration = Duration::from_secs(10);
+const FINAL_PATIENCE: Duration = Duration::from_secs(45);
 
 /// What was seen.
 #[derive(Debug, Default)]
@@ -102,7 +104,7 @@ impl Facts {
             false_halts: self.false_halts(world, first),
             delayed: delayed(world, &outcomes),
             attacks: attacks(world, &outcomes),
-            unaligned: first.is_some_and(|first| first.side == Domain::Cosmos),
+            unaligned: first.is_some_and(|first| first.side.joins() || world.cluster.is_some()),
             ..Summary::default()
         };
         let places = world.places();
@@ -110,7 +112,7 @@ impl Facts {
         let incident = trips.iter().flatten().map(|trip| trip.incident).next();
         summary.incident = incident.map(|id| format!("{id}"));
         let books = match incident {
-            Some(id) => Some(read_books(service, id).await?),
+            Some(id) => Some(read_books(world, service, id).await?),
             None => None,
         };
         for (place, trip) in places.iter().zip(trips) {
@@ -135,6 +137,7 @@ impl Facts {
         let mut out = Contained {
             chain: place.caip2(),
             name: domain.name().to_owned(),
+            provable: place.provable(),
             effect: "none".to_owned(),
             ..Contained::default()
         };
@@ -245,9 +248,10 @@ pub fn is_effect(detail: &str) -> bool {
     detail.contains("as tight as asked")
 }
 
-/// The service's own record of an incident, once both its gates are settled or it had its time.
-async fn read_books(service: &Service, incident: B256) -> Result<Value> {
-    let deadline = std::time::Instant::now() + BOOKS_PATIENCE;
+/// The service's own record of an incident, once all its gates are settled or it had its time.
+async fn read_books(world: &World, service: &Service, incident: B256) -> Result<Value> {
+    let patience = if world.cluster.is_some() { FINAL_PATIENCE } else { BOOKS_PATIENCE };
+    let deadline = std::time::Instant::now() + patience;
     loop {
         match service.incident(incident).await {
             Ok(books) if settled(&books) || std::time::Instant::now() > deadline => return Ok(books),

@@ -121,7 +121,7 @@ impl Teller {
                 screen.set_zero(at_us);
                 screen.say(Tone::Quiet, "              time now counts from the first false release");
             }
-            let what = if seen.side == Domain::Cosmos { "false mints make" } else { "false releases take" };
+            let what = if seen.side.joins() { "false mints make" } else { "false releases take" };
             let text = format!("block {}: {}", seen.head.height, taken.text(what));
             screen.event(at_us, Some(seen.side), "ATTACK", Tone::Bad, text);
         }
@@ -137,7 +137,7 @@ impl Teller {
 
     /// A crowd that is refused is told once in a while, the first of it at once.
     fn refused(&mut self, screen: &Screen, seen: &Seen, refused: Tally) {
-        if seen.side == Domain::Cosmos && refused.count > 0 {
+        if seen.side.joins() && refused.count > 0 {
             let text = format!("block {}: {}", seen.head.height, refused.text("false mints refused, worth"));
             screen.event(seen.head.seen_us, Some(seen.side), "refused", Tone::Good, text);
         }

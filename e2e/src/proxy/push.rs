@@ -277,8 +277,11 @@ fn note_head(shared: &Shared, said: &Answer) {
     }
 }
 
-/// Height and hash, when a push is a head.
+/// Height and hash, when a push is a head. A slot that a node calls confirmed is one too, without a hash.
 fn head(result: &Value) -> Option<(u64, B256)> {
+    if result.get("type").is_some_and(|kind| kind == "optimisticConfirmation") {
+        return Some((result.get("slot")?.as_u64()?, B256::ZERO));
+    }
     result.get("parentHash")?;
     let number = result.get("number")?.as_str()?;
     let height = u64::from_str_radix(number.trim_start_matches("0x"), 16).ok()?;

@@ -11,10 +11,11 @@ type Read = fn(&Value) -> Option<Bytes>;
 type Name = fn(&[u8]) -> B256;
 
 /// Methods that hand a transaction to a node.
-const METHODS: [(&str, Read, Name); 3] = [
+const METHODS: [(&str, Read, Name); 4] = [
     ("eth_sendRawTransaction", hexadecimal, |raw| keccak256(raw)),
     ("broadcast_tx_sync", encoded, crate::cosmos::keys::hash),
     ("broadcast_tx_async", encoded, crate::cosmos::keys::hash),
+    ("sendTransaction", encoded, crate::solana::keys::hash),
 ];
 
 /// What a request submits: hash and bytes, in order.
@@ -56,6 +57,11 @@ mod tests {
         let other = json!([{"method": "broadcast_tx_sync", "params": {"tx": "AQI="}}]).to_string();
         let sha256 = "a12871fee210fb8619291eaea194581cbd2531e4b23759d225f6806923f63222";
         assert_eq!(found(other.as_bytes()), [(sha256.parse().unwrap(), Bytes::from_static(&[1, 2]))]);
+        let signed = BASE64.encode([&[1_u8][..], &[7; 64], &[1, 2]].concat());
+        let third =
+            json!({"method": "sendTransaction", "params": [signed, {"encoding": "base64"}]}).to_string();
+        let named = portcullis_verifier::solana::transaction_id(&[7; 64]);
+        assert_eq!(found(third.as_bytes()).first().map(|(hash, _)| *hash), Some(named));
         let read = json!({"method": "status", "params": {}}).to_string();
         assert!(found(read.as_bytes()).is_empty() && found(b"broadcast_tx_sync").is_empty());
     }

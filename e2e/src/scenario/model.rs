@@ -3,7 +3,7 @@
 use alloy::primitives::{Address, U256};
 use serde::{Deserialize, Serialize};
 
-/// A chain as the bridge numbers it. Three of them can run as nodes; the others are only named in messages.
+/// A chain as the bridge numbers it. Four of them can run as nodes; the others are only named in messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Domain {
@@ -17,6 +17,8 @@ pub enum Domain {
     Milkomeda,
     /// A side of another family, with a node of its own where a play asks for it.
     Cosmos,
+    /// A side of a third family, with a node of its own where a play asks for it.
+    Solana,
     /// Behind the side of the other family, reached by a channel whose denominations it escrows; not watched.
     Channel,
 }
@@ -31,6 +33,7 @@ impl Domain {
             Self::Evmos => 0x6576_6d73,
             Self::Milkomeda => 0x6331,
             Self::Cosmos => 0x636f_736d,
+            Self::Solana => 0x0073_6f6c,
             Self::Channel => 0x6963_7332,
         }
     }
@@ -44,8 +47,15 @@ impl Domain {
             Self::Evmos => "Evmos",
             Self::Milkomeda => "Milkomeda",
             Self::Cosmos => "Cosmos",
+            Self::Solana => "Solana",
             Self::Channel => "Channel",
         }
+    }
+
+    /// Whether it joins the escrow for a play, without a past.
+    #[must_use]
+    pub fn joins(self) -> bool {
+        matches!(self, Self::Cosmos | Self::Solana)
     }
 
     /// From the short name in recorded directions.
@@ -218,7 +228,7 @@ impl Scenario {
 /// Whether a transfer is money that `actor` takes out of the escrow.
 #[must_use]
 pub fn is_loss(transfer: &Transfer, actor: Actor) -> bool {
-    // What is minted on the third side is a claim on the same escrow.
-    let escrow = matches!(transfer.side, Domain::Ethereum | Domain::Cosmos);
+    // What is minted on a side that joins is a claim on the same escrow.
+    let escrow = transfer.side == Domain::Ethereum || transfer.side.joins();
     transfer.actor == actor && transfer.kind == Kind::Process && escrow
 }

@@ -10,6 +10,7 @@ use super::{BRIDGE, MAIN_FOLDER, Tuning};
 use crate::cosmos::config as cosmos;
 use crate::lab::{Side, World, write_keystore};
 use crate::scenario::{Domain, Token};
+use crate::solana::config as solana;
 
 /// Writes the file that `portcullis run --config` reads.
 ///
@@ -29,6 +30,9 @@ pub fn write_config(world: &World, tuning: &Tuning, port: u16) -> Result<PathBuf
     if let Some(zone) = &world.zone {
         cosmos::chain(&mut out, zone, tuning)?;
     }
+    if let Some(cluster) = &world.cluster {
+        solana::chain(&mut out, cluster, tuning)?;
+    }
     bridge(&mut out, world, tuning)?;
     let factor = world.factor;
     let carrier = if tuning.carrier {
@@ -44,7 +48,7 @@ pub fn write_config(world: &World, tuning: &Tuning, port: u16) -> Result<PathBuf
         out,
         "\n[rules]\nquiet_secs = {}\n{}\n[[playbook]]\nid = \"hold\"\nclass = \"hold\"\nexpiry_secs = {}\n\n\
          [[playbook]]\nid = \"halt\"\nclass = \"halt\"\nexpiry_secs = {}\n\
-         needs = {{ {}inclusion = \"merkle_proved\", execution = \"proved\" }}\n\n\
+         needs = {{ {} }}\n\n\
          [signers.default]\nkeystore = \"tripper.json\"\npassword_file = \"tripper.json.password\"\n{carrier}\n\
          [drill]\ninterval_secs = 0\ncanary_interval_secs = 0\n\n\
          [store]\ndata_dir = \"{}\"\n\n[api]\nlisten = \"127.0.0.1:{port}\"\n",
@@ -53,14 +57,25 @@ pub fn write_config(world: &World, tuning: &Tuning, port: u16) -> Result<PathBuf
         if world.zone.is_some() { "evidence_wait_ms = 10\n" } else { "" },
         factor.window(tuning.hold_secs),
         factor.window(tuning.halt_secs),
-        // A header that validators signed needs no operators to agree on it.
-        if world.zone.is_some() { "" } else { "quorum = 2, " },
+        needs(world),
         tuning.folder,
     )?;
     let name = if tuning.folder == MAIN_FOLDER { String::new() } else { format!("-{}", tuning.folder) };
     let path = world.dir.join(format!("portcullis{name}.toml"));
     std::fs::write(&path, out).wrap_err_with(|| format!("cannot write {}", path.display()))?;
     Ok(path)
+}
+
+/// What a halt needs to know. A floor holds for every chain of the bridge, and so says what the least of them can show.
+fn needs(world: &World) -> &'static str {
+    match (&world.zone, &world.cluster) {
+        (None, None) => "quorum = 2, inclusion = \"merkle_proved\", execution = \"proved\"",
+        // A header that validators signed needs no operators to agree on it.
+        (Some(_), None) => "inclusion = \"merkle_proved\", execution = \"proved\"",
+        // What happens on a chain of slots is reported by a quorum of operators, and never proven.
+        (None, Some(_)) => "quorum = 2, inclusion = \"reported\", execution = \"reported\"",
+        (Some(_), Some(_)) => "inclusion = \"reported\", execution = \"reported\"",
+    }
 }
 
 /// The database runs as another user where this runs as root; it has to reach its folder.
@@ -97,7 +112,8 @@ fn bridge(out: &mut String, world: &World, tuning: &Tuning) -> Result<()> {
     // Chain clocks count whole seconds: a played window may be seen one second shorter than it was.
     let finality = factor.window(world.scenario.finality_secs).saturating_sub(1).max(1);
     // A block there carries the time at which the one before was agreed on.
-    let skew = if world.zone.is_some() { 5 } else { 2 };
+    // And where slots are late on a busy machine, so is the time that they carry.
+    let skew = if world.zone.is_some() || world.cluster.is_some() { 5 } else { 2 };
     write!(out, "\n[[bridge]]\nid = \"{BRIDGE}\"\nfinality_secs = {finality}\nskew_secs = {skew}\n")?;
     for side in world.sides() {
         let here = &side.deployed;
@@ -119,6 +135,9 @@ fn bridge(out: &mut String, world: &World, tuning: &Tuning) -> Result<()> {
     }
     if let Some(zone) = &world.zone {
         cosmos::side(out, zone, tuning)?;
+    }
+    if let Some(cluster) = &world.cluster {
+        solana::side(out, cluster, tuning)?;
     }
     for domain in [Domain::Evmos, Domain::Milkomeda] {
         let name = domain.name().to_lowercase();
@@ -152,6 +171,9 @@ fn asset(out: &mut String, world: &World, index: usize, token: &Token) -> Result
     }
     if let Some(zone) = &world.zone {
         cosmos::form(out, zone, index, token)?;
+    }
+    if let Some(cluster) = &world.cluster {
+        solana::form(out, cluster, index, token)?;
     }
     out.push_str("]\n");
     Ok(())

@@ -19,7 +19,7 @@ Usage: cargo xtask demo [options of the demo]
 The tools are set up and everything is built first; then the demo takes over. All options go to it:
   --json            nothing but one JSON object on the last line
   --keep            leave everything running at the end, to explore
-  --families NAMES  evm, or evm,cosmos; without it every family takes part whose nodes are there
+  --families NAMES  evm, and of cosmos,solana which take part; without it all whose nodes are there
   --script NAME     nomad, false-release, false-mint or honest
 Ctrl-C ends the demo and everything that it started. `cargo xtask demo -- --help` lists all options.
 
@@ -94,12 +94,12 @@ const PROGRAMS: [(&str, &str); 2] =
 /// When the tools cannot be set up, the build fails, or the program cannot be started; otherwise it does not return.
 pub(crate) fn demo(paths: &Paths, args: &[OsString]) -> Result<()> {
     // Where its node takes part for sure, it is built; else it takes part only where it is there.
-    let tools = if names_cosmos(args) { Tools::setup_all(paths)? } else { Tools::setup(paths)? };
+    let tools = if names_other_family(args) { Tools::setup_all(paths)? } else { Tools::setup(paths)? };
     become_program(paths, &tools, "debug", "demo", args)
 }
 
-/// Whether the words for the demo ask for the Cosmos chain: among the families, or by a script that goes through it.
-fn names_cosmos(args: &[OsString]) -> bool {
+/// Whether the words for the demo ask for a chain of another family: by its name, or by a script that goes through one.
+fn names_other_family(args: &[OsString]) -> bool {
     let words: Vec<_> = args.iter().map(|word| word.to_string_lossy()).collect();
     let of = |option: &str| {
         let assigned = words.iter().find_map(|word| word.strip_prefix(&format!("{option}=")));
@@ -108,7 +108,7 @@ fn names_cosmos(args: &[OsString]) -> bool {
             words.get(at + 1).map(AsRef::as_ref)
         })
     };
-    let family = of("--families").is_some_and(|names| names.split(',').any(|name| name == "cosmos"));
+    let family = of("--families").is_some_and(|names| names.split(',').any(|name| name != "evm"));
     family || of("--script").is_some_and(|name| name != "nomad")
 }
 
@@ -196,8 +196,9 @@ mod tests {
     #[test]
     fn a_family_or_a_script_that_needs_its_node_asks_for_it() {
         let asks =
-            |text: &str| names_cosmos(&text.split_whitespace().map(OsString::from).collect::<Vec<_>>());
-        for text in ["--families evm,cosmos --json", "--families=cosmos,evm", "--json --script false-mint"] {
+            |text: &str| names_other_family(&text.split_whitespace().map(OsString::from).collect::<Vec<_>>());
+        for text in
+            ["--families evm,cosmos --json", "--families=solana,evm", "--json --script false-mint"] {
             assert!(asks(text), "{text}");
         }
         for text in ["", "--json", "--families evm", "--script nomad", "--script=nomad", "--families"] {
