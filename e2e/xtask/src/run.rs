@@ -93,13 +93,14 @@ const PROGRAMS: [(&str, &str); 2] =
 /// # Errors
 /// When the tools cannot be set up, the build fails, or the program cannot be started; otherwise it does not return.
 pub(crate) fn demo(paths: &Paths, args: &[OsString]) -> Result<()> {
-    // Where its node takes part for sure, it is built; else it takes part only where it is there.
-    let tools = if names_other_family(args) { Tools::setup_all(paths)? } else { Tools::setup(paths)? };
+    // A node that takes part for sure is built; else it takes part only where it is there.
+    let tools = Tools::setup_with(paths, named_nodes(args))?;
     become_program(paths, &tools, "debug", "demo", args)
 }
 
-/// Whether the words for the demo ask for a chain of another family: by its name, or by a script that goes through one.
-fn names_other_family(args: &[OsString]) -> bool {
+/// Whether the words for the demo ask for the Cosmos node, and whether for the Solana validator: by the names of families; where
+/// none is named, a script that goes through another family needs one of them.
+fn named_nodes(args: &[OsString]) -> (bool, bool) {
     let words: Vec<_> = args.iter().map(|word| word.to_string_lossy()).collect();
     let of = |option: &str| {
         let assigned = words.iter().find_map(|word| word.strip_prefix(&format!("{option}=")));
@@ -108,8 +109,11 @@ fn names_other_family(args: &[OsString]) -> bool {
             words.get(at + 1).map(AsRef::as_ref)
         })
     };
-    let family = of("--families").is_some_and(|names| names.split(',').any(|name| name != "evm"));
-    family || of("--script").is_some_and(|name| name != "nomad")
+    let Some(names) = of("--families") else {
+        return (of("--script").is_some_and(|name| name != "nomad"), false);
+    };
+    let named = |family: &str| names.split(',').any(|name| name == family);
+    (named("cosmos"), named("solana"))
 }
 
 /// The command `bench`.
@@ -195,14 +199,14 @@ mod tests {
 
     #[test]
     fn a_family_or_a_script_that_needs_its_node_asks_for_it() {
-        let asks =
-            |text: &str| names_other_family(&text.split_whitespace().map(OsString::from).collect::<Vec<_>>());
-        for text in
-            ["--families evm,cosmos --json", "--families=solana,evm", "--json --script false-mint"] {
-            assert!(asks(text), "{text}");
+        let asks = |text: &str| named_nodes(&text.split_whitespace().map(OsString::from).collect::<Vec<_>>());
+        for text in ["--families evm,cosmos --json", "--families=cosmos,evm", "--json --script false-mint"] {
+            assert_eq!(asks(text), (true, false), "{text}");
         }
+        assert_eq!(asks("--families evm,solana --script false-mint"), (false, true));
+        assert_eq!(asks("--families=evm,cosmos,solana --json"), (true, true));
         for text in ["", "--json", "--families evm", "--script nomad", "--script=nomad", "--families"] {
-            assert!(!asks(text), "{text}");
+            assert_eq!(asks(text), (false, false), "{text}");
         }
     }
 }

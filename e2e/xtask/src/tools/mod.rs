@@ -129,8 +129,19 @@ impl Tools {
     /// # Errors
     /// As [`Tools::setup`].
     pub(crate) fn setup_all(paths: &Paths) -> Result<Self> {
-        let (cosmos, validator) = (CosmosNode::setup(paths)?, Validator::setup(paths)?);
-        Ok(Self { cosmos: Some(cosmos), validator: Some(validator), ..Self::setup(paths)? })
+        Self::setup_with(paths, (true, true))
+    }
+
+    /// The same, with those of the Cosmos node and the Solana validator that are asked for.
+    ///
+    /// # Errors
+    /// As [`Tools::setup`].
+    pub(crate) fn setup_with(paths: &Paths, (cosmos, solana): (bool, bool)) -> Result<Self> {
+        let cosmos = if cosmos { Some(CosmosNode::setup(paths)?) } else { None };
+        let validator = if solana { Some(Validator::setup(paths)?) } else { None };
+        let found = Self::setup(paths)?;
+        let (cosmos, validator) = (cosmos.or(found.cosmos), validator.or(found.validator));
+        Ok(Self { cosmos, validator, contracts: found.contracts, postgres: found.postgres })
     }
 
     /// `forge`, for the contract checks.
