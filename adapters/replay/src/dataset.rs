@@ -143,6 +143,13 @@ impl Dataset {
         let labels = load_labels(&folder.join("labels.jsonl"), &logs)?;
         // Stable: within a second, the recorded corridor before the siblings, each in its file's order.
         rows.sort_by_key(|(_, _, row, _)| row.ts);
+        if let (Some((_, _, first, _)), Some((place, _, last, _))) = (rows.first(), rows.last())
+            && last.ts.saturating_sub(first.ts) > table::MAX_SPAN_SECS
+        {
+            let what =
+                format!("time {}: more than ten years behind the first event, at {}", last.ts, first.ts);
+            return Err(place.error(what));
+        }
         let mut builder = Builder {
             tokens: &tokens,
             prices: &prices,

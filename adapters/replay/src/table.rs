@@ -15,6 +15,10 @@ pub const MAX_LINES: usize = 5_000_000;
 /// Longest line in bytes; ten times the longest known.
 pub const MAX_LINE_BYTES: usize = 16_384;
 
+/// Longest time between the first and the last event of a data set, seconds: ten years; ten times the longest known. Progress
+/// is made up for every half hour of it.
+pub const MAX_SPAN_SECS: u64 = 10 * 365 * 86_400;
+
 /// Why a data set cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum DatasetError {

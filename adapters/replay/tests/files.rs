@@ -100,6 +100,15 @@ fn the_smallest_year_is_judged() {
     assert_eq!(again, report, "the same inputs, the same report");
 }
 
+/// What lies between two events is made up: a moment of another century must not fill the memory.
+#[test]
+fn a_moment_of_another_century_is_an_error_of_its_line() {
+    let late = events() + &line(T0 * 5, 1, "release", "beam>eth", 8, "1000");
+    let (at, what) = broken("events.jsonl.gz", &late);
+    assert_eq!(at, 6);
+    assert!(what.contains("ten years"), "{what}");
+}
+
 #[test]
 fn labels_change_the_score_and_nothing_else() {
     let (with, without) = (folder(&[]), folder(&[("labels.jsonl", "")]));

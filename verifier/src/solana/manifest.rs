@@ -42,7 +42,9 @@ impl EpochSchedule {
                 (first, times.checked_mul(LEAST_EPOCH_SLOTS)?)
             }
         };
-        Some((first, first.checked_add(length)?.checked_sub(1)?))
+        // An epoch without slots has neither a first nor a last.
+        let last = first.checked_add(length)?.checked_sub(1)?;
+        (first <= last).then_some((first, last))
     }
 }
 
@@ -238,7 +240,8 @@ fn read_epoch(reader: &mut Reader<'_>) -> Result<Epoch, SolanaProofError> {
         .collect();
     voters.sort_by_key(|voter| voter.account);
     let sum = voters.iter().try_fold(0u64, |sum, voter| sum.checked_add(voter.stake));
-    if sum != Some(total) || authorities.len() != count {
+    let distinct = voters.windows(2).all(|pair| matches!(pair, [one, next] if one.account != next.account));
+    if sum != Some(total) || authorities.len() != count || !distinct {
         let why = "the stakes of an epoch do not add up, or a voter occurs twice";
         return Err(SolanaProofError::encoding("manifest", why));
     }

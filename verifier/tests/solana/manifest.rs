@@ -60,6 +60,12 @@ fn stakes_that_contradict_themselves_are_refused() {
     let mut twice = bytes.clone();
     twice.copy_within(last..last + 32, last + 64);
     assert!(matches!(Manifest::read(&twice), Err(Error::Encoding { .. })));
+    // The stakes themselves name a voter twice, and still add up.
+    let next = table(&validators()).voters[1].account;
+    let place = bytes.windows(32).position(|window| window == next.as_slice()).unwrap();
+    let mut again = bytes.clone();
+    again.copy_within(first..first + 32, place);
+    assert!(matches!(Manifest::read(&again), Err(Error::Encoding { .. })));
     let mut kind = bytes.clone();
     kind[first - 12] = 1;
     assert!(matches!(Manifest::read(&kind), Err(Error::UnknownVersion { found: 1, .. })));
@@ -79,4 +85,6 @@ fn epochs_grow_at_first_and_have_edges() {
     let grown = EpochSchedule { first_normal_epoch: u64::MAX, ..testnet };
     assert_eq!(grown.slots(64), None);
     assert_eq!(grown.slots(60), None);
+    let none = EpochSchedule { slots_per_epoch: 0, ..testnet };
+    assert_eq!(none.slots(14), None, "an epoch without slots");
 }
