@@ -1,5 +1,7 @@
 //! Child processes that never outlive this one by accident.
 
+use std::future::Future;
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use eyre::{Result, WrapErr, eyre};
@@ -35,6 +37,22 @@ pub async fn interrupted() -> Result<()> {
         _ = term.recv() => {}
     }
     Ok(())
+}
+
+/// Does `work` until it is done, or until [`interrupted`]: then the work is dropped, and with it every process that it
+/// started ends; the exit code is 130, as shells have it.
+///
+/// # Errors
+/// Whatever the work ends with, and when signals cannot be listened for.
+pub async fn unless_interrupted(work: impl Future<Output = Result<ExitCode>>) -> Result<ExitCode> {
+    tokio::select! {
+        done = work => done,
+        stopped = interrupted() => {
+            stopped?;
+            eprintln!("interrupted: ending what was started");
+            Ok(ExitCode::from(130))
+        }
+    }
 }
 
 /// Whether a process with this id is there.

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
 use e2e::bench::{
     Figure, catchup, day, engine, latency, memory, mixed, percentile, profile, proofs, scale, shreds, table,
 };
+use e2e::process::unless_interrupted;
 use e2e::scenario::data_dir;
 use e2e::vitals;
 use eyre::{Result, WrapErr, bail};
@@ -74,11 +76,14 @@ impl Args {
 }
 
 #[tokio::main]
-async fn main() -> Result<()> {
-    let args = Args::parse();
+async fn main() -> Result<ExitCode> {
+    unless_interrupted(run(Args::parse())).await
+}
+
+async fn run(args: Args) -> Result<ExitCode> {
     if let Some(most) = args.probe_memory {
         println!("{}", serde_json::to_string(&memory::probe(most)?)?);
-        return Ok(());
+        return Ok(ExitCode::SUCCESS);
     }
     eprintln!("load of this machine: {:.2}", vitals::load());
     let mut figures = Figures::new();
@@ -119,7 +124,7 @@ async fn main() -> Result<()> {
         println!("{}", table(&figures));
     }
     println!("{}", serde_json::to_string(&figures)?);
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 fn year(figures: &mut Figures) -> Result<()> {

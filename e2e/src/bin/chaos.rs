@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use e2e::chaos::{Case, runner};
-use e2e::process::interrupted;
+use e2e::process::unless_interrupted;
 use eyre::{Result, eyre};
 
 /// Faults with real processes: an attack, a fault in the midst of it, and a look at what is left.
@@ -42,15 +42,7 @@ async fn main() -> Result<ExitCode> {
         list(&cases, args.json);
         return Ok(ExitCode::SUCCESS);
     }
-    // Whatever is dropped on the way out ends its own processes.
-    tokio::select! {
-        code = play(&cases, &args) => Ok(code),
-        stopped = interrupted() => {
-            stopped?;
-            eprintln!("interrupted: ending what was started");
-            Ok(ExitCode::from(130))
-        }
-    }
+    unless_interrupted(async { Ok(play(&cases, &args).await) }).await
 }
 
 fn list(cases: &[Case], json: bool) {

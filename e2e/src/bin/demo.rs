@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
 use e2e::demo::{self, Options, Script};
-use e2e::process::interrupted;
+use e2e::process::unless_interrupted;
 use e2e::scenario::Domain;
 use e2e::scenario::corridor::Attack;
 use e2e::screen::{Screen, Tone};
@@ -126,14 +126,7 @@ async fn main() -> Result<ExitCode> {
         ..Options::default()
     };
     // Whatever is dropped on the way out ends its own processes, the service before the nodes.
-    tokio::select! {
-        played = play(options, &args, &mut screen) => played,
-        stopped = interrupted() => {
-            stopped?;
-            eprintln!("interrupted: ending what was started");
-            Ok(ExitCode::from(130))
-        }
-    }
+    unless_interrupted(play(options, &args, &mut screen)).await
 }
 
 async fn play(options: Options, args: &Args, screen: &mut Screen) -> Result<ExitCode> {

@@ -1,9 +1,11 @@
 //! Half an hour under load with attacks hidden in it; the last line is one JSON object.
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::Parser;
 use e2e::bench::table;
+use e2e::process::unless_interrupted;
 use e2e::soak::{self, Options, plot};
 use e2e::tools::workspace_root;
 use eyre::{Result, WrapErr, bail};
@@ -40,7 +42,7 @@ struct Args {
 }
 
 #[tokio::main]
-async fn main() -> Result<()> {
+async fn main() -> Result<ExitCode> {
     let args = Args::parse();
     if !(3.0..=1_440.0).contains(&args.minutes) || !(1.0..=100_000.0).contains(&args.rate) {
         bail!("--minutes must be between 3 and 1440, --rate between 1 and 100000");
@@ -52,8 +54,12 @@ async fn main() -> Result<()> {
         seed: args.seed,
         dir: args.dir.clone(),
     };
-    let outcome = soak::run(&options, |line| eprintln!("{line}")).await?;
-    let out = args.out.unwrap_or_else(|| workspace_root().join("docs"));
+    unless_interrupted(run(&options, &args)).await
+}
+
+async fn run(options: &Options, args: &Args) -> Result<ExitCode> {
+    let outcome = soak::run(options, |line| eprintln!("{line}")).await?;
+    let out = args.out.clone().unwrap_or_else(|| workspace_root().join("docs"));
     let write = |name: &str, text: String| {
         let path = out.join(name);
         std::fs::write(&path, text).wrap_err_with(|| format!("cannot write {}", path.display()))
@@ -69,5 +75,5 @@ async fn main() -> Result<()> {
     if !broken.is_empty() {
         bail!("not kept: {}", broken.join(", "));
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
