@@ -11,6 +11,8 @@ pub mod contain;
 pub mod error;
 pub mod observe;
 pub mod prove;
+pub mod trip;
+pub mod word;
 
 pub use contain::{Attempt, Broadcast, Checks, Contain, EndpointReply, GateReport, Landing, Readiness};
 pub use error::{AdapterError, Class};

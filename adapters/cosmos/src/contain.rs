@@ -18,8 +18,9 @@ use cosmrs::Any;
 use futures::future::join_all;
 use portcullis_adapter::{
     Action, AdapterError, Attempt, Broadcast, Class, Contain, EndpointReply, GateReport, Landing, Readiness,
+    word,
 };
-use portcullis_verifier::{B256, BlockRef, ChainId, Claim, FaultKind, OperatorId, Relation};
+use portcullis_verifier::{B256, BlockRef, ChainId, Claim, FaultKind, OperatorId};
 use tokio::sync::watch;
 
 use crate::{
@@ -353,19 +354,8 @@ impl Contain for CosmosContainer {
     }
 
     fn effect(&self, action: &Action, block: BlockRef) -> Claim {
-        let field = guard::effect_field(action);
-        Claim::State {
-            chain: self.network.chain,
-            block,
-            contract: action.target,
-            key: self.network.keys.learn(&guard::scope_key(action.scope)),
-            mask: field.mask(),
-            relation: Relation::AtLeast,
-            value: field.place(match field {
-                guard::Field::ClosedUntilHeight | guard::Field::LimitedUntilHeight => action.until_height,
-                _ => action.until,
-            }),
-        }
+        let key = self.network.keys.learn(&guard::scope_key(action.scope));
+        word::effect(self.network.chain, action, block, key)
     }
 
     async fn gate(&self, target: B256, scope: B256) -> Result<GateReport, AdapterError> {

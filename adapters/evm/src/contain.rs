@@ -16,9 +16,10 @@ use async_trait::async_trait;
 use futures::future::join_all;
 use portcullis_adapter::{
     Action, AdapterError, Attempt, Broadcast, Class, Contain, EndpointReply, GateReport, Landing, Readiness,
+    word,
 };
 use portcullis_rpc::{ReplySize, RpcError, RpcRequest, Wait, broadcast, quorum};
-use portcullis_verifier::{B256, BlockRef, ChainId, Claim, FaultKind, Relation, U256};
+use portcullis_verifier::{B256, BlockRef, ChainId, Claim, FaultKind, U256};
 use serde_json::json;
 
 use crate::{
@@ -289,19 +290,7 @@ impl Contain for EvmContainer {
     }
 
     fn effect(&self, action: &Action, block: BlockRef) -> Claim {
-        let field = guard::effect_field(action);
-        Claim::State {
-            chain: self.network.chain,
-            block,
-            contract: action.target,
-            key: guard::scope_slot(action.scope),
-            mask: field.mask(),
-            relation: Relation::AtLeast,
-            value: field.place(match field {
-                guard::Field::ClosedUntilHeight | guard::Field::LimitedUntilHeight => action.until_height,
-                _ => action.until,
-            }),
-        }
+        word::effect(self.network.chain, action, block, guard::scope_slot(action.scope))
     }
 
     async fn gate(&self, target: B256, scope: B256) -> Result<GateReport, AdapterError> {

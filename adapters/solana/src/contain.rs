@@ -19,9 +19,10 @@ use async_trait::async_trait;
 use futures::future::join_all;
 use portcullis_adapter::{
     Action, AdapterError, Attempt, Broadcast, Class, Contain, EndpointReply, GateReport, Landing, Readiness,
+    word,
 };
 use portcullis_rpc::broadcast;
-use portcullis_verifier::{B256, BlockRef, ChainId, Claim, FaultKind, Relation};
+use portcullis_verifier::{B256, BlockRef, ChainId, Claim, FaultKind};
 use solana_instruction::Instruction;
 
 use crate::{
@@ -399,19 +400,7 @@ impl Contain for SolanaContainer {
     }
 
     fn effect(&self, action: &Action, block: BlockRef) -> Claim {
-        let field = guard::effect_field(action);
-        Claim::State {
-            chain: self.network.chain,
-            block,
-            contract: action.target,
-            key: action.scope,
-            mask: field.mask(),
-            relation: Relation::AtLeast,
-            value: field.place(match field {
-                guard::Field::ClosedUntilHeight | guard::Field::LimitedUntilHeight => action.until_height,
-                _ => action.until,
-            }),
-        }
+        word::effect(self.network.chain, action, block, action.scope)
     }
 
     async fn gate(&self, target: B256, scope: B256) -> Result<GateReport, AdapterError> {

@@ -5,8 +5,12 @@
 //! height 56..96, limited until 96..136, limited until height 136..176, generation 176..208. Fixed by the contracts'
 //! documentation and tested on both sides.
 
-use portcullis_adapter::{Action, GateReport, Level};
-use portcullis_verifier::{B256, BlockRef, U256, keccak256};
+pub use portcullis_adapter::word::{Field, ScopeWord, effect_field};
+use portcullis_adapter::{
+    Action,
+    trip::{self, deadline, level_number},
+};
+use portcullis_verifier::B256;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -39,35 +43,7 @@ pub(crate) fn signed_digest(action: &Action, record: B256) -> B256 {
 }
 
 fn digest_until(action: &Action, record: B256, deadline: u64) -> B256 {
-    words([gate_id(action), number(deadline), record])
-}
-
-/// The action's id as the gate counts it: words of 32 bytes, with the domain tag and the chain's name hashed.
-fn gate_id(action: &Action) -> B256 {
-    words([
-        keccak256("portcullis.action.v1"),
-        keccak256(action.chain.as_str()),
-        action.target,
-        action.scope,
-        number(level_number(action.level).into()),
-        number(action.until),
-        number(action.until_height),
-        action.incident.0,
-        number(action.generation.into()),
-    ])
-}
-
-fn words<const N: usize>(words: [B256; N]) -> B256 {
-    keccak256(words.map(|word| word.0).concat())
-}
-
-fn number(value: u64) -> B256 {
-    B256::from(U256::from(value))
-}
-
-/// A closure by height alone has no time to run out at; what it asks for is bounded by the gate all the same.
-fn deadline(action: &Action) -> u64 {
-    if action.until == 0 { u64::MAX } else { action.until }
+    trip::signed_message(action, record, deadline)
 }
 
 fn request(action: &Action, record: B256) -> Value {
@@ -142,14 +118,6 @@ fn bare(word: B256) -> String {
     format!("{word:x}")
 }
 
-fn level_number(level: Level) -> u8 {
-    match level {
-        Level::Open => 0,
-        Level::Limited => 1,
-        Level::Closed => 2,
-    }
-}
-
 /// Under which of its own keys a contract keeps a scope's word.
 #[must_use]
 pub fn scope_key(scope: B256) -> Vec<u8> {
@@ -158,111 +126,6 @@ pub fn scope_key(scope: B256) -> Vec<u8> {
     key.extend_from_slice(SCOPES);
     key.extend_from_slice(scope.as_slice());
     key
-}
-
-/// A field of a scope's word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Field {
-    /// Closed until this time, seconds since 1970.
-    ClosedUntil,
-    /// Closed below this height.
-    ClosedUntilHeight,
-    /// Limited until this time, seconds since 1970.
-    LimitedUntil,
-    /// Limited below this height.
-    LimitedUntilHeight,
-}
-
-/// Greatest value of a field: 40 bits.
-const FIELD_MAX: u64 = (1 << 40) - 1;
-
-impl Field {
-    fn shift(self) -> usize {
-        match self {
-            Self::ClosedUntil => 16,
-            Self::ClosedUntilHeight => 56,
-            Self::LimitedUntil => 96,
-            Self::LimitedUntilHeight => 136,
-        }
-    }
-
-    /// All bits of the field, in place.
-    #[must_use]
-    pub fn mask(self) -> U256 {
-        U256::from(FIELD_MAX).wrapping_shl(self.shift())
-    }
-
-    /// A value in place; what does not fit is the greatest that does.
-    #[must_use]
-    pub fn place(self, value: u64) -> U256 {
-        U256::from(value.min(FIELD_MAX)).wrapping_shl(self.shift())
-    }
-}
-
-/// Which field of the word shows that an action took effect: its time, or its height where no time is asked.
-#[must_use]
-pub fn effect_field(action: &Action) -> Field {
-    match (action.level, action.until) {
-        (Level::Closed, 0) => Field::ClosedUntilHeight,
-        (Level::Closed, _) => Field::ClosedUntil,
-        (Level::Limited | Level::Open, 0) => Field::LimitedUntilHeight,
-        (Level::Limited | Level::Open, _) => Field::LimitedUntil,
-    }
-}
-
-/// A scope's word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ScopeWord(pub U256);
-
-impl ScopeWord {
-    /// Reads a field.
-    #[must_use]
-    pub fn get(self, field: Field) -> u64 {
-        (self.0 & field.mask()).wrapping_shr(field.shift()).saturating_to()
-    }
-
-    fn bits(self, from: usize, mask: u32) -> u32 {
-        (self.0.wrapping_shr(from) & U256::from(mask)).saturating_to()
-    }
-
-    fn registered(self) -> bool {
-        self.bits(0, 1) != 0
-    }
-
-    fn hold(self) -> u32 {
-        self.bits(8, 0xff)
-    }
-
-    fn generation(self) -> u32 {
-        self.bits(176, u32::MAX)
-    }
-
-    /// The level at a block: the strictest of hold, closure and limitation; unregistered is closed. A level holds
-    /// while time or height is below its bound.
-    #[must_use]
-    pub fn level_at(self, time: u64, height: u64) -> Level {
-        let holds = |until, until_height| time < self.get(until) || height < self.get(until_height);
-        if !self.registered() || self.hold() >= 2 || holds(Field::ClosedUntil, Field::ClosedUntilHeight) {
-            Level::Closed
-        } else if self.hold() == 1 || holds(Field::LimitedUntil, Field::LimitedUntilHeight) {
-            Level::Limited
-        } else {
-            Level::Open
-        }
-    }
-}
-
-pub(crate) fn report(word: U256, block: BlockRef, time: u64) -> GateReport {
-    let word = ScopeWord(word);
-    GateReport {
-        block,
-        time,
-        registered: word.registered(),
-        level: word.level_at(time, block.height),
-        until: word.get(Field::ClosedUntil),
-        until_height: word.get(Field::ClosedUntilHeight),
-        generation: word.generation(),
-    }
 }
 
 #[cfg(test)]

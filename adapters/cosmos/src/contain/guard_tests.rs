@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
-use portcullis_verifier::{ActionClass, ActionId, IncidentId};
+use portcullis_verifier::{ActionClass, ActionId, BlockRef, IncidentId, Level, U256};
 
 use super::*;
 
@@ -63,7 +63,7 @@ fn closed_runs_out_into_limited_and_limited_into_open_by_time_and_height() {
 #[test]
 fn fields_stand_where_the_contract_packs_them() {
     let block = BlockRef { height: 7, hash: B256::ZERO };
-    let report = report(word(), block, 99);
+    let report = ScopeWord(word()).report(block, 99);
     assert!(report.registered && report.generation == 3 && report.until == 100);
     assert_eq!((report.level, report.until_height), (Level::Closed, 0));
     let full = ScopeWord(Field::ClosedUntil.place(u64::MAX));
@@ -117,7 +117,7 @@ fn signed_trips_are_digested_as_the_contracts_vectors_say() {
             generation: u32::try_from(vector["generation"].as_u64().unwrap()).unwrap(),
             ..action()
         };
-        assert_eq!(gate_id(&action).to_string(), of("actionId"), "{vector}");
+        assert_eq!(trip::gate_id(&action).to_string(), of("actionId"), "{vector}");
         let digest = digest_until(&action, text(&vector["record"]), of("deadline").parse().unwrap());
         assert_eq!(digest.to_string(), of("message"), "{vector}");
         compared += 1;

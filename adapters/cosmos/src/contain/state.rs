@@ -83,5 +83,5 @@ async fn gate_at(network: &Network, tip: Tip, target: B256, scope: B256) -> Resu
             network.faults.bad(*name, FaultKind::Garbage, "another state of a gate than the quorum");
         }
     }
-    Ok(guard::report(agreed.value, tip.block, tip.time))
+    Ok(guard::ScopeWord(agreed.value).report(tip.block, tip.time))
 }

@@ -5,8 +5,12 @@
 //! 136..176, generation 176..208. Fixed by the contracts' documentation and tested on both sides.
 
 use alloy::sol;
-use portcullis_adapter::{Action, GateReport, Level};
-use portcullis_verifier::{B256, U256, keccak256};
+pub use portcullis_adapter::word::{Field, ScopeWord, effect_field};
+use portcullis_adapter::{
+    Action, GateReport, Level,
+    trip::{self, deadline, level_number},
+};
+use portcullis_verifier::{B256, keccak256};
 
 use crate::transport::Head;
 
@@ -66,36 +70,8 @@ pub(crate) fn signed_digest(action: &Action, record: B256) -> B256 {
 }
 
 fn digest_until(action: &Action, record: B256, deadline: u64) -> B256 {
-    let message = words([gate_id(action), number(deadline), record]);
+    let message = trip::signed_message(action, record, deadline);
     keccak256([b"\x19Ethereum Signed Message:\n32".as_slice(), message.as_slice()].concat())
-}
-
-/// The action's id as the gate counts it: ABI-encoded words, with the domain tag and the chain's name hashed.
-fn gate_id(action: &Action) -> B256 {
-    words([
-        keccak256("portcullis.action.v1"),
-        keccak256(action.chain.as_str()),
-        action.target,
-        action.scope,
-        number(level_number(action.level).into()),
-        number(action.until),
-        number(action.until_height),
-        action.incident.0,
-        number(action.generation.into()),
-    ])
-}
-
-fn words<const N: usize>(words: [B256; N]) -> B256 {
-    keccak256(words.map(|word| word.0).concat())
-}
-
-fn number(value: u64) -> B256 {
-    B256::from(U256::from(value))
-}
-
-/// A closure by height alone has no time to run out at; what it asks for is bounded by the gate all the same.
-fn deadline(action: &Action) -> u64 {
-    if action.until == 0 { u64::MAX } else { action.until }
 }
 
 fn request(action: &Action, record: B256) -> IBreaker::TripRequest {
@@ -110,64 +86,6 @@ fn request(action: &Action, record: B256) -> IBreaker::TripRequest {
     }
 }
 
-fn level_number(level: Level) -> u8 {
-    match level {
-        Level::Open => 0,
-        Level::Limited => 1,
-        Level::Closed => 2,
-    }
-}
-
-/// A field of a scope's word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Field {
-    /// Closed until this time, seconds since 1970.
-    ClosedUntil,
-    /// Closed below this height.
-    ClosedUntilHeight,
-    /// Limited until this time, seconds since 1970.
-    LimitedUntil,
-    /// Limited below this height.
-    LimitedUntilHeight,
-}
-
-/// Greatest value of a field: 40 bits.
-const FIELD_MAX: u64 = (1 << 40) - 1;
-
-impl Field {
-    fn shift(self) -> usize {
-        match self {
-            Self::ClosedUntil => 16,
-            Self::ClosedUntilHeight => 56,
-            Self::LimitedUntil => 96,
-            Self::LimitedUntilHeight => 136,
-        }
-    }
-
-    /// All bits of the field, in place.
-    #[must_use]
-    pub fn mask(self) -> U256 {
-        U256::from(FIELD_MAX).wrapping_shl(self.shift())
-    }
-
-    /// A value in place; what does not fit is the greatest that does.
-    #[must_use]
-    pub fn place(self, value: u64) -> U256 {
-        U256::from(value.min(FIELD_MAX)).wrapping_shl(self.shift())
-    }
-}
-
-/// Which field of the word shows that an action took effect: its time, or its height where no time is asked.
-#[must_use]
-pub fn effect_field(action: &Action) -> Field {
-    match (action.level, action.until) {
-        (Level::Closed, 0) => Field::ClosedUntilHeight,
-        (Level::Closed, _) => Field::ClosedUntil,
-        (Level::Limited | Level::Open, 0) => Field::LimitedUntilHeight,
-        (Level::Limited | Level::Open, _) => Field::LimitedUntil,
-    }
-}
-
 /// Where the word of a scope lies.
 #[must_use]
 pub fn scope_slot(scope: B256) -> B256 {
@@ -175,18 +93,6 @@ pub fn scope_slot(scope: B256) -> B256 {
     let (key, _slot_zero) = preimage.split_at_mut(32);
     key.copy_from_slice(scope.as_slice());
     keccak256(preimage)
-}
-
-/// A scope's word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ScopeWord(pub U256);
-
-impl ScopeWord {
-    /// Reads a field.
-    #[must_use]
-    pub fn get(self, field: Field) -> u64 {
-        (self.0 & field.mask()).wrapping_shr(field.shift()).saturating_to()
-    }
 }
 
 /// The level at a block: the strictest of hold, closure and limitation; unregistered is closed. A level holds
@@ -216,6 +122,8 @@ pub(crate) fn report(state: &IBreaker::ScopeState, head: &Head) -> GateReport {
 
 #[cfg(test)]
 mod tests {
+    use portcullis_verifier::U256;
+
     use super::*;
 
     fn state() -> IBreaker::ScopeState {
@@ -284,7 +192,7 @@ mod tests {
                 value_at_risk_micro_usd: 0,
                 reasons: Vec::new(),
             };
-            assert_eq!(gate_id(&action).to_string(), of("actionId"), "{vector}");
+            assert_eq!(trip::gate_id(&action).to_string(), of("actionId"), "{vector}");
             let digest = digest_until(&action, text(&vector["record"]), of("deadline").parse().unwrap());
             assert_eq!(digest.to_string(), of("eip191"), "{vector}");
             compared += 1;

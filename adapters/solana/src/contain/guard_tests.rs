@@ -2,7 +2,7 @@
 
 use super::*;
 use portcullis_adapter::ActionClass;
-use portcullis_verifier::{ActionId, ChainId, IncidentId};
+use portcullis_verifier::{ActionId, ChainId, IncidentId, Level};
 
 const BREAKER: Breaker = Breaker { address: B256::repeat_byte(1), program: B256::repeat_byte(2) };
 const TRIPPER: B256 = B256::repeat_byte(3);
