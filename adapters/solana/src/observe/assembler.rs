@@ -254,6 +254,7 @@ impl Assembler {
             let Some(standing) = self.standings.get(operator) else { continue };
             let quiet = standing.quiet_until.is_some_and(|until| until > at);
             let Some((head, _)) = standing.head.filter(|_| !quiet && !standing.asked) else { continue };
+            let failed = standing.failures > 0;
             let Some(ask) = self.chain.asks(operator, head) else { continue };
             if let Some(standing) = self.standings.get_mut(operator) {
                 standing.asked = true;
@@ -263,7 +264,7 @@ impl Assembler {
             tokio::spawn(async move {
                 let answer = tokio::select! {
                     () = stop.cancelled() => return,
-                    answer = fetch(network, compiled, operator, ask, head) => answer,
+                    answer = fetch(network, compiled, operator, ask, head, failed) => answer,
                 };
                 let _observer_gone = reports.send(Report::Blocks { operator, ask, answer }).await;
             });

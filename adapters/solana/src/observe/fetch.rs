@@ -42,13 +42,15 @@ impl From<RpcError> for Missing {
     }
 }
 
-/// Asks one operator for its next blocks; `head` is its newest slot.
+/// Asks one operator for its next blocks; `head` is its newest slot. Who `failed` last is asked for one block at a time: an
+/// operator whose answers are too large costs the bound of one of them, and not of eight.
 pub(crate) async fn fetch(
     network: Arc<Network>,
     compiled: Arc<Compiled>,
     operator: usize,
     ask: Ask,
     head: u64,
+    failed: bool,
 ) -> Result<Fetched, Missing> {
     let Some(operator) = network.operators.get(operator) else { return Err(Missing::NotYet) };
     let client = &operator.lanes.read;
@@ -59,7 +61,10 @@ pub(crate) async fn fetch(
                 let block = one(client, &compiled, slot).await?;
                 Ok(Fetched { blocks: vec![block], covered: None })
             }
-            Ask::From(from) => next(client, &compiled, from, head).await,
+            Ask::From(from) => {
+                let in_flight = if failed { 1 } else { limits::BLOCKS_IN_FLIGHT };
+                next(client, &compiled, from, head, in_flight).await
+            }
         }
     };
     let timed_out = Err(Missing::Rpc(RpcError::Timeout(bound)));
@@ -73,7 +78,13 @@ async fn one(client: &Client, compiled: &Compiled, slot: u64) -> Result<Told, Mi
     })
 }
 
-async fn next(client: &Client, compiled: &Compiled, from: u64, head: u64) -> Result<Fetched, Missing> {
+async fn next(
+    client: &Client,
+    compiled: &Compiled,
+    from: u64,
+    head: u64,
+    in_flight: usize,
+) -> Result<Fetched, Missing> {
     let to = head.min(from.saturating_add(limits::LIST_SLOTS));
     // At the tip there is one slot to ask about, and its block is asked for along with the list.
     let (list, last) = if from == to {
@@ -82,16 +93,13 @@ async fn next(client: &Client, compiled: &Compiled, from: u64, head: u64) -> Res
     } else {
         (blocks_between(client, from, to).await?, None)
     };
-    let slots: Vec<u64> = list.iter().copied().take(limits::BLOCKS_IN_FLIGHT).collect();
+    let slots: Vec<u64> = list.iter().copied().take(in_flight).collect();
     let covered = if slots.len() < list.len() { slots.last().copied().unwrap_or(to) } else { to };
     if let (Some(last), [_]) = (last, slots.as_slice()) {
         return Ok(Fetched { blocks: vec![last?], covered: Some(covered) });
     }
-    let blocks: Vec<Result<Told, Missing>> = stream::iter(slots)
-        .map(|slot| one(client, compiled, slot))
-        .buffered(limits::BLOCKS_IN_FLIGHT)
-        .collect()
-        .await;
+    let blocks: Vec<Result<Told, Missing>> =
+        stream::iter(slots).map(|slot| one(client, compiled, slot)).buffered(in_flight).collect().await;
     let mut out = Vec::with_capacity(blocks.len());
     for block in blocks {
         match block {

@@ -129,6 +129,11 @@ impl Assembler {
         let pause_ms = match &missing {
             Missing::NotYet => limits::RETRY_MIN_MS,
             Missing::Pruned(_) => limits::RETRY_MAX_MS,
+            // Each wrong answer may have cost as much as the largest right one.
+            Missing::Rpc(error) if kind_of(error) == FaultKind::Garbage => {
+                standing.failures = standing.failures.saturating_add(1);
+                limits::RETRY_MAX_MS
+            }
             Missing::Rpc(_) => {
                 standing.failures = standing.failures.saturating_add(1);
                 let doubled = limits::RETRY_MIN_MS.checked_shl(standing.failures.min(16)).unwrap_or(u64::MAX);
