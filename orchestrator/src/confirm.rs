@@ -14,10 +14,10 @@ use portcullis_verifier::{Action, BlockRef, ChainId, Claim, Verdict};
 
 use crate::budget;
 use crate::contain::Signer;
-use crate::persist::describe;
 use crate::service::ChainWiring;
 use crate::telemetry::Heads;
 use crate::verify::{Judge, Judged};
+use portcullis_adapter::error::chain_of;
 
 /// An attempt in a block.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,7 +138,7 @@ impl Confirm {
             match contain.landing(attempt).await {
                 Ok(landing) => Some(landing),
                 Err(error) => {
-                    tracing::debug!(error = describe(&error), "where an attempt is could not be told");
+                    tracing::debug!(error = chain_of(&error), "where an attempt is could not be told");
                     None
                 }
             }

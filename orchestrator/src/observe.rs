@@ -16,9 +16,9 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::budget;
-use crate::persist::describe;
 use crate::telemetry::{Heads, Status, now_ms};
 use half_told::HalfTold;
+use portcullis_adapter::error::chain_of;
 
 /// Watches one chain for one group.
 pub struct Watcher {
@@ -103,7 +103,7 @@ impl Watcher {
         match running.await {
             Ok(Ok(())) if stop.is_cancelled() => Ended::Stop,
             Ok(Ok(())) => Ended::Again("it ended without a reason".to_owned()),
-            Ok(Err(error)) => Ended::Again(describe(&error)),
+            Ok(Err(error)) => Ended::Again(chain_of(&error)),
             Err(error) => Ended::Again(format!("it broke down: {error}")),
         }
     }
@@ -171,7 +171,7 @@ pub async fn keep_warm(contain: Arc<dyn portcullis_adapter::Contain>, heads: Hea
     loop {
         if let Err(error) = contain.warm().await {
             tracing::warn!(
-                error = describe(&error),
+                error = chain_of(&error),
                 "nonces and fees could not be read; the last known ones stay"
             );
         }

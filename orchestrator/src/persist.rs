@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use portcullis_adapter::Attempt;
+use portcullis_adapter::{Attempt, error::chain_of};
 use portcullis_verifier::{Action, B256, Slug};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -191,7 +191,7 @@ impl Durable {
                     return Ok(());
                 }
                 Some(Err(moved @ StoreError::EndMoved { .. })) => return Err(DurableError::StepBack(moved)),
-                Some(Err(error)) => self.status.database(Some(describe(&error))),
+                Some(Err(error)) => self.status.database(Some(chain_of(&error))),
                 None => self.status.database(Some("a commit was not answered in time".to_owned())),
             }
         }
@@ -274,7 +274,7 @@ impl Durable {
             Some(Waiting::Spilled(slot)) => {
                 let unreadable = |error: JournalError| StoreError::Unreadable {
                     what: "a record of the journal",
-                    detail: describe(&error),
+                    detail: chain_of(&error),
                 };
                 let payload = pending.journal.read(*slot).map_err(unreadable)?;
                 drop(pending);
@@ -314,18 +314,6 @@ pub async fn reconcile(durable: Arc<Durable>, stop: CancellationToken) {
             () = tokio::time::sleep(budget::RECONCILE_EVERY) => {}
         }
     }
-}
-
-/// An error with its causes, in one line.
-pub(crate) fn describe(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 /// Waits for a commit. Something urgent that arrives meanwhile cuts the patience down to its own.

@@ -16,8 +16,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::budget;
-use crate::persist::describe;
 use crate::telemetry::{Background, Heads, Note, Verb};
+use portcullis_adapter::error::chain_of;
 use readings::{Place, Readings};
 
 /// Watches one gate.
@@ -53,7 +53,7 @@ impl GateWatch {
                 }
                 // Not known is not open: what was read last stays.
                 Err(error) => {
-                    tracing::warn!(target_name = %self.target.id, error = describe(&error), "a gate could not be read");
+                    tracing::warn!(target_name = %self.target.id, error = chain_of(&error), "a gate could not be read");
                 }
             }
             tokio::select! {

@@ -218,7 +218,7 @@ async fn watch_database(store: Store, status: Arc<Status>, stop: CancellationTok
                     }
                 }
             }
-            Err(error) => status.database(Some(crate::persist::describe(&error))),
+            Err(error) => status.database(Some(portcullis_adapter::error::chain_of(&error))),
         }
         tokio::select! {
             () = stop.cancelled() => return,

@@ -20,10 +20,10 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::budget;
-use crate::persist::describe;
 use crate::service::ChainWiring;
 use crate::store::{BackgroundRow, EvidenceRow};
 use crate::telemetry::{Background, Heads, Note, Status, Verb, millis, now_ms};
+use portcullis_adapter::error::chain_of;
 use queue::Request;
 
 pub use queue::EvidenceQueue;
@@ -118,7 +118,7 @@ impl Judge {
         let before = (chain.pinned)();
         let evidence = match tokio::time::timeout(budget::EVIDENCE_TIME, chain.prove.evidence(claim)).await {
             Ok(Ok(evidence)) => evidence,
-            Ok(Err(error)) => return no_evidence(describe(&error)),
+            Ok(Err(error)) => return no_evidence(chain_of(&error)),
             Err(_elapsed) => {
                 return no_evidence(format!("nothing within {} s", budget::EVIDENCE_TIME.as_secs()));
             }

@@ -13,8 +13,8 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::budget;
-use crate::persist::describe;
 use crate::store::{LogName, Step, Store, StoreError, WriteSet, step_of};
+use portcullis_adapter::error::chain_of;
 
 /// Steps that are kept in memory, some two kilobytes each; what is older is read from the log. A database that writes
 /// tables slower than blocks come must not fill the memory of every group.
@@ -87,7 +87,7 @@ impl Views {
                     return;
                 }
                 Err(error) => {
-                    tracing::warn!(code = error.code(), error = describe(&error), "views wait");
+                    tracing::warn!(code = error.code(), error = chain_of(&error), "views wait");
                     tokio::select! {
                         () = stop.cancelled() => {}
                         () = tokio::time::sleep(pause) => {}
@@ -154,7 +154,7 @@ impl Views {
                 if error.class() == Class::Transient {
                     return Err(error);
                 }
-                tracing::error!(code = "PC-0237", log = %self.log, seq, error = describe(&error), "no view of a record");
+                tracing::error!(code = "PC-0237", log = %self.log, seq, error = chain_of(&error), "no view of a record");
                 self.store.skip_view(&self.log, seq).await?;
             }
             next = seq.saturating_add(1);

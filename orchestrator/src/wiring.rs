@@ -97,15 +97,5 @@ pub async fn dial(loaded: &Loaded, chain: &ChainConfig) -> Result<Vec<Readiness>
     dialled.map_err(|problems| Problems::new(&loaded.config.file, problems))
 }
 
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text = format!("{text}: {cause}");
-        next = cause.source();
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests;

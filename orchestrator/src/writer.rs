@@ -12,9 +12,10 @@ use tokio::task::JoinHandle;
 
 use crate::budget;
 use crate::contain::Signing;
-use crate::persist::{Dispatch, Durable, DurableError, describe};
+use crate::persist::{Dispatch, Durable, DurableError};
 use crate::store::{Signed, WriteSet};
 use crate::telemetry::{Status, now_ms};
+use portcullis_adapter::error::chain_of;
 
 /// An action whose containment waits for the decision to be durable.
 #[derive(Debug)]
@@ -111,7 +112,7 @@ impl Writer {
             // Neither takes it: nothing may be sent. Both are tried until one does.
             tracing::error!(
                 code = error.code(),
-                error = describe(&error),
+                error = chain_of(&error),
                 "nothing takes the record; trying again"
             );
             tokio::time::sleep(pause).await;

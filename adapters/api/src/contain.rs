@@ -4,7 +4,10 @@ use async_trait::async_trait;
 use portcullis_verifier::{Action, ActionId, B256, BlockRef, ChainId, Claim, OperatorId, Slug};
 use serde::{Deserialize, Serialize};
 
-use crate::AdapterError;
+use crate::{
+    AdapterError,
+    error::{DETAIL_MAX_BYTES, detail},
+};
 
 /// Signed bytes that ask a gate to close. A row of it commits before the first byte leaves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,9 +73,6 @@ pub struct Readiness {
     pub detail: String,
 }
 
-/// Longest text of a finding, bytes.
-const DETAIL_MAX_BYTES: usize = 512;
-
 /// Findings as they are collected, in the order in which a person should read them.
 #[derive(Debug, Default)]
 pub struct Checks(pub Vec<Readiness>);
@@ -82,9 +82,7 @@ impl Checks {
     pub fn add(&mut self, check: &str, ok: bool, text: &str) {
         // The names are constants of the families and keep the rules of slugs; one that did not would be left out.
         if let Ok(check) = Slug::new(check) {
-            let end = text.floor_char_boundary(DETAIL_MAX_BYTES.min(text.len()));
-            let detail = text.get(..end).unwrap_or_default().to_owned();
-            self.0.push(Readiness { check, ok, detail });
+            self.0.push(Readiness { check, ok, detail: detail(text, DETAIL_MAX_BYTES) });
         }
     }
 }

@@ -51,3 +51,37 @@ impl AdapterError {
         self
     }
 }
+
+/// Longest explanation that is kept of a fault, a refusal, a finding or an unreadable event, bytes.
+pub const DETAIL_MAX_BYTES: usize = 512;
+
+/// Text cut to `most` bytes at a character boundary.
+#[must_use]
+pub fn detail(text: &str, most: usize) -> String {
+    let end = text.floor_char_boundary(most.min(text.len()));
+    text.get(..end).unwrap_or_default().to_owned()
+}
+
+/// An error with all its causes, on one line.
+#[must_use]
+pub fn chain_of(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_cut_between_characters() {
+        assert_eq!(detail("aé", 2), "a");
+        assert_eq!(detail("aé", 3), "aé");
+    }
+}

@@ -5,13 +5,11 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+pub use portcullis_adapter::error::{DETAIL_MAX_BYTES, chain_of, detail};
 use portcullis_adapter::{AdapterError, Class};
 use portcullis_verifier::{ChainId, EndpointFault, FaultKind, OperatorId};
 
 use crate::RpcError;
-
-/// Longest explanation that is kept of a fault, a refusal or an unreadable event, bytes.
-pub const DETAIL_MAX_BYTES: usize = 512;
 
 /// Faults that wait to be delivered. More than one per operator and kind never wait, so this is generous.
 const QUEUE_MAX: usize = 256;
@@ -112,26 +110,6 @@ pub fn no_quorum(chain: ChainId, what: impl Into<String>) -> AdapterError {
     AdapterError::new(chain, None, Class::Transient, what)
 }
 
-/// Text cut to `most` bytes at a character boundary.
-#[must_use]
-pub fn detail(text: &str, most: usize) -> String {
-    let end = text.floor_char_boundary(most.min(text.len()));
-    text.get(..end).unwrap_or_default().to_owned()
-}
-
-/// An error with all its causes, on one line.
-#[must_use]
-pub fn chain_of(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text.push_str(": ");
-        text.push_str(&inner.to_string());
-        cause = inner.source();
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test says what is wrong by failing")]
@@ -152,11 +130,5 @@ mod tests {
         let told: Vec<FaultKind> = log.drain().iter().map(|fault| fault.kind).collect();
         assert_eq!(told, [FaultKind::Dark, FaultKind::Recovered]);
         assert!(log.is_good(operator) && log.drain().is_empty());
-    }
-
-    #[test]
-    fn text_is_cut_between_characters() {
-        assert_eq!(detail("aé", 2), "a");
-        assert_eq!(detail("aé", 3), "aé");
     }
 }

@@ -23,10 +23,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::confirm::{Confirm, Kept};
 use crate::killswitch::{Forbidden, KillSwitches};
-use crate::persist::{Dispatch, Durable, describe};
+use crate::persist::{Dispatch, Durable};
 use crate::recover::readings::Readings;
 use crate::service::ChainWiring;
 use crate::telemetry::{Background, Heads, Note, Status, Verb};
+use portcullis_adapter::error::chain_of;
 use purse::Purse;
 use task::ActionTask;
 
@@ -84,7 +85,7 @@ impl Signer {
                 Signing::Failed("the signer gave nothing to send".to_owned())
             }
             Ok(attempts) => Signing::Signed(attempts),
-            Err(error) => Signing::Failed(describe(&error)),
+            Err(error) => Signing::Failed(chain_of(&error)),
         }
     }
 }
@@ -99,7 +100,7 @@ impl Signer {
             Err(error) => {
                 tracing::warn!(
                     code = "PC-0607",
-                    error = describe(&error),
+                    error = chain_of(&error),
                     "no other account can carry the trip"
                 );
                 Vec::new()

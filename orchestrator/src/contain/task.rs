@@ -12,9 +12,10 @@ use tokio_util::sync::CancellationToken;
 use super::{Shared, Signing};
 use crate::budget;
 use crate::confirm::{Kept, Seen, Watch};
-use crate::persist::{Dispatch, describe};
+use crate::persist::Dispatch;
 use crate::recover::readings::Place;
 use crate::telemetry::{Note, Verb, now_ms};
+use portcullis_adapter::error::chain_of;
 
 mod tell;
 
@@ -206,7 +207,7 @@ impl ActionTask {
                 if let Err(error) = self.shared.durable.attempts(&fresh).await {
                     tracing::error!(
                         code = error.code(),
-                        error = describe(&error),
+                        error = chain_of(&error),
                         "attempts are not durable; not sent"
                     );
                     return false;
@@ -429,7 +430,7 @@ impl ActionTask {
             && let Err(error) = contain.warm().await
         {
             tracing::warn!(
-                error = describe(&error),
+                error = chain_of(&error),
                 "nonces and fees could not be read; the last known ones stay"
             );
         }

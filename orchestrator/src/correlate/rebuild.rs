@@ -270,7 +270,7 @@ impl Follower {
                 Err(RebuildError::Store(error))
             }
             Err(error) if behind != Behind::Nothing => {
-                let why = crate::persist::describe(&error);
+                let why = portcullis_adapter::error::chain_of(&error);
                 tracing::warn!(code = "PC-0276", %log, why, "a snapshot is of no use; the whole log is replayed");
                 Self::new(log).read_all(store).await
             }

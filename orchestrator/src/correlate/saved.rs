@@ -22,8 +22,8 @@ use tokio_util::sync::CancellationToken;
 use super::rebuild::{Follower, Leftover, RebuildError, Rebuilt, confirms};
 use super::undoable::Undoable;
 use crate::budget;
-use crate::persist::describe;
 use crate::store::{LogEnd, LogName, Store};
+use portcullis_adapter::error::chain_of;
 
 /// Ends the name of a finished file.
 const EXTENSION: &str = "snapshot";
@@ -216,7 +216,7 @@ fn newest(log: LogName, folder: &Path) -> Option<(Rebuilt, B256)> {
         match bytes.and_then(|bytes| Saved::read(log, &bytes)) {
             Ok(saved) => Some(saved),
             Err(error) => {
-                let (file, why) = (path.display(), describe(&error));
+                let (file, why) = (path.display(), chain_of(&error));
                 tracing::warn!(code = "PC-0276", %log, %file, why, "a snapshot is of no use; more is replayed");
                 None
             }
@@ -245,7 +245,7 @@ impl Keeper {
                 () = tokio::time::sleep(budget::SNAPSHOT_LOOK) => {}
             }
             if let Err(error) = self.keep(budget::SNAPSHOT_INPUTS, &stop).await {
-                let why = describe(&error);
+                let why = chain_of(&error);
                 tracing::warn!(code = "PC-0276", log = %self.log, why, "no snapshot was taken; a start replays more");
             }
         }

@@ -10,9 +10,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Heartbeat, Message, NotifyConfig, SendError, Sender, Webhook};
 use crate::budget;
-use crate::persist::describe;
 use crate::store::{Due, Store, StoreError};
 use crate::telemetry::{Phase, Status};
+use portcullis_adapter::error::chain_of;
 
 /// Tells people.
 pub struct Notifier {
@@ -117,7 +117,7 @@ impl Line {
                 Err(error) => {
                     tracing::debug!(
                         code = error.code(),
-                        error = describe(&error),
+                        error = chain_of(&error),
                         "messages wait for the database"
                     );
                     budget::NOTIFY_LOOK
@@ -160,7 +160,7 @@ impl Line {
             Err(error) => {
                 let pause = pause_after(due.tries, &error);
                 self.warn(&error, due.tries);
-                self.store.not_delivered(due.id, self.webhook.id, pause, &describe(&error)).await
+                self.store.not_delivered(due.id, self.webhook.id, pause, &chain_of(&error)).await
             }
         }
     }
@@ -195,7 +195,7 @@ impl Line {
 
     fn warn(&self, error: &SendError, tries: u32) {
         let (code, webhook) = (error.code(), self.webhook.id);
-        tracing::warn!(code, %webhook, tries, error = describe(error), "a message did not arrive; it is sent again");
+        tracing::warn!(code, %webhook, tries, error = chain_of(error), "a message did not arrive; it is sent again");
     }
 }
 
@@ -216,7 +216,7 @@ async fn beat(heartbeat: Heartbeat, sender: Sender, status: Arc<Status>, stop: C
         if is_alive(&status)
             && let Err(error) = sender.beat(&heartbeat.url).await
         {
-            tracing::warn!(code = error.code(), error = describe(&error), "the heartbeat did not arrive");
+            tracing::warn!(code = error.code(), error = chain_of(&error), "the heartbeat did not arrive");
         }
         tokio::select! {
             () = stop.cancelled() => return,

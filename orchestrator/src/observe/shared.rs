@@ -22,8 +22,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::budget;
-use crate::persist::describe;
 use hub::{Hub, Member, Told};
+use portcullis_adapter::error::chain_of;
 use standing::Standing;
 
 /// An adapter that several groups share.
@@ -120,7 +120,7 @@ impl Shared {
             Ok(Ok(())) if stop.is_cancelled() => End::Stop,
             Ok(Ok(())) => failed("it ended without a reason".to_owned()),
             Ok(Err(error)) => End::Failed(error),
-            Err(error) => failed(format!("it broke down: {}", describe(&error))),
+            Err(error) => failed(format!("it broke down: {}", chain_of(&error))),
         }
     }
 }

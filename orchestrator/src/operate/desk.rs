@@ -16,10 +16,10 @@ use tokio_util::sync::CancellationToken;
 use super::approve::{self, Request};
 use super::{Operate, drill};
 use crate::budget;
-use crate::persist::describe;
 use crate::service::ChainWiring;
 use crate::store::commands::WaitingCommand;
 use crate::store::{LogName, Store, StoreError};
+use portcullis_adapter::error::chain_of;
 
 /// Takes the commands of one log.
 pub struct Desk {
@@ -56,7 +56,7 @@ impl Desk {
             if let Err(error) = done {
                 tracing::debug!(
                     code = error.code(),
-                    error = describe(&error),
+                    error = chain_of(&error),
                     "commands wait for the database"
                 );
             }

@@ -18,10 +18,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::Operate;
 use crate::budget;
-use crate::persist::describe;
 use crate::service::ChainWiring;
 use crate::store::{LogName, Store};
 use crate::telemetry::{millis, now_ms};
+use portcullis_adapter::error::chain_of;
 
 /// One way of containing, tried without sending anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,7 +102,7 @@ async fn within<T>(
     question: impl Future<Output = Result<T, portcullis_adapter::AdapterError>>,
 ) -> Result<T, String> {
     match tokio::time::timeout(budget::REHEARSAL, question).await {
-        Ok(answer) => answer.map_err(|error| describe(&error)),
+        Ok(answer) => answer.map_err(|error| chain_of(&error)),
         Err(_elapsed) => Err(format!("no answer within {} s", budget::REHEARSAL.as_secs())),
     }
 }

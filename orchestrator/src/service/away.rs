@@ -13,9 +13,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::budget;
 use crate::notify::{Pager, Severity, operational};
-use crate::persist::describe;
 use crate::store::{Store, StoreError};
 use crate::telemetry::{Phase, Status, now_ms};
+use portcullis_adapter::error::chain_of;
 
 /// Waits until the record answers and has this program's schema, which is made where there is none. False when the
 /// service is to end before that.
@@ -73,7 +73,7 @@ impl Away {
 
     /// It does not answer. People are told once that has lasted.
     pub(super) fn silent(&mut self, error: &StoreError, status: &Status, pager: &Pager) {
-        status.database(Some(describe(error)));
+        status.database(Some(chain_of(error)));
         let (since, at_ms) = *self.since.get_or_insert_with(|| (Instant::now(), now_ms()));
         if self.told || since.elapsed() < budget::AWAY_PAGE {
             return;
@@ -81,7 +81,7 @@ impl Away {
         self.told = true;
         tracing::error!(
             code = "PC-0216",
-            error = describe(error),
+            error = chain_of(error),
             "the record cannot be read: nothing is watched or closed from here until the database answers"
         );
         let text = format!(

@@ -23,9 +23,9 @@ use crate::correlate::rebuild::Follower;
 use crate::correlate::saved;
 use crate::notify::Pager;
 use crate::observe::shared::Shared;
-use crate::persist::describe;
 use crate::store::{LogName, Store};
 use crate::telemetry::{Heads, Status};
+use portcullis_adapter::error::chain_of;
 
 /// What stays while configurations come and go.
 pub(super) struct Shell {
@@ -123,7 +123,7 @@ impl Shell {
                     Ok(true) => {}
                     Ok(false) => break true,
                     Err(error) => {
-                        tracing::warn!(%log, error = describe(&error), "the log could not be followed");
+                        tracing::warn!(%log, error = chain_of(&error), "the log could not be followed");
                         break false;
                     }
                 }

@@ -29,13 +29,14 @@ use crate::correlate::{Beginning, Correlator, Outputs};
 use crate::killswitch::KillSwitches;
 use crate::notify::Pager;
 use crate::operate::Operate;
-use crate::persist::{Dispatch, Durable, describe, reconcile};
+use crate::persist::{Dispatch, Durable, reconcile};
 use crate::recover::readings::Readings;
 use crate::store::{Lease, LogName, Store};
 use crate::telemetry::{Background, Heads, Phase, Status, now_ms};
 use crate::verify::{EvidenceQueue, Judge, Verifier};
 use crate::views::Views;
 use crate::writer::Writer;
+use portcullis_adapter::error::chain_of;
 
 /// One group with everything that it needs to run.
 pub(super) struct Group {
@@ -72,7 +73,7 @@ impl Group {
                 None => saved::begin(log, &saved::folder(&self.data_dir)).await,
             };
             let Err(error) = self.run_once(log, follower, &mut commands, &stop).await else { return };
-            let text = describe(&error);
+            let text = chain_of(&error);
             tracing::error!(group = %log.group, error = text, "the group is started again from its log");
             self.status.group(log.group, |group| {
                 group.phase = Phase::Failed;
@@ -208,7 +209,7 @@ impl Group {
                 Ok(true) => continue,
                 Ok(false) => {}
                 Err(error) => {
-                    tracing::warn!(error = describe(&error), "the log cannot be followed; it is read anew");
+                    tracing::warn!(error = chain_of(&error), "the log cannot be followed; it is read anew");
                     *follower = Follower::new(log);
                 }
             }

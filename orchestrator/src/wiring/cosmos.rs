@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use portcullis_adapter::{Contain, Readiness};
+use portcullis_adapter::{Contain, Readiness, error::chain_of};
 use portcullis_cosmos::{
     BuildError, Cosmos, CosmosConfig,
     config::{FeeSchedule, TokenChannel, TrustRoot},
@@ -10,10 +10,7 @@ use portcullis_cosmos::{
 };
 use portcullis_verifier::cosmos::system_name;
 
-use super::{
-    causes,
-    part::{Part, rehearse},
-};
+use super::part::{Part, rehearse};
 use crate::{
     config::{
         Code, Problem,
@@ -112,7 +109,7 @@ fn config(part: &Part<'_>) -> Option<CosmosConfig> {
 }
 
 fn build_problems(part: &Part<'_>, error: &BuildError) -> Vec<Problem> {
-    let causes = causes(error);
+    let causes = chain_of(error);
     match error {
         BuildError::Config(errors) => part.problems(errors),
         BuildError::Signer(_) => part.bad_signer(causes),

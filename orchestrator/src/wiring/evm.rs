@@ -2,16 +2,13 @@
 
 use std::sync::Arc;
 
-use portcullis_adapter::{Contain, Readiness};
+use portcullis_adapter::{Contain, Readiness, error::chain_of};
 use portcullis_evm::{
     BuildError, Evm, EvmConfig,
     config::{FeeSchedule, Finality},
 };
 
-use super::{
-    causes,
-    part::{Part, rehearse},
-};
+use super::part::{Part, rehearse};
 use crate::{
     config::{Problem, model},
     service::{ChainWiring, nothing_pinned},
@@ -87,7 +84,7 @@ fn config(part: &Part<'_>) -> EvmConfig {
 }
 
 fn build_problems(part: &Part<'_>, error: &BuildError) -> Vec<Problem> {
-    let causes = causes(error);
+    let causes = chain_of(error);
     match error {
         BuildError::Config(errors) => part.problems(errors),
         BuildError::Signer(_) => part.bad_signer(causes),

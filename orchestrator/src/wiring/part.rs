@@ -9,10 +9,10 @@ use portcullis_adapter::{
         FieldSource, GateKind, GateTarget, MappingKind, PrivateEndpoint, SignerSource, Submission,
         WatchedContract,
     },
+    error::chain_of,
 };
 use portcullis_verifier::{Action, ActionClass, ActionId, B256, IncidentId, Level, Slug};
 
-use super::causes;
 use crate::config::{
     Code, Config, Loaded, Problem,
     model::{
@@ -190,7 +190,7 @@ pub(super) async fn rehearse(
     match container.rehearse(&rehearsal(part.chain, guard, &report)).await {
         Ok(found) => found,
         Err(error) => {
-            let detail = format!("nobody answers for containment: {}", causes(&error));
+            let detail = format!("nobody answers for containment: {}", chain_of(&error));
             Slug::new("endpoint")
                 .ok()
                 .map(|check| Readiness { check, ok: false, detail })

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::standing::Faults;
 use crate::budget;
-use crate::persist::describe;
+use portcullis_adapter::error::chain_of;
 
 /// What a member is told.
 #[derive(Debug, Clone)]
@@ -158,7 +158,7 @@ impl Hub {
         }
         let why = match running.await {
             Ok(Ok(())) => "it ended without a reason".to_owned(),
-            Ok(Err(error)) => describe(&error),
+            Ok(Err(error)) => chain_of(&error),
             Err(error) => format!("it broke down: {error}"),
         };
         self.ended(run, &why);
