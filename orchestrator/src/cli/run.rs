@@ -138,9 +138,11 @@ async fn serve(
     served.and(api)
 }
 
-/// What should be watched, for the judgement of health.
+/// What should be watched, for the judgement of health. A chain on which no bridge stands is a warning of the file
+/// (PC-0108): nobody observes it, so that it stays silent says nothing of the service.
 pub(super) fn expected(loaded: &Loaded, since_ms: u64) -> Expected {
-    let chains = loaded.config.chains.iter().map(|chain| {
+    let observed = loaded.config.chains.iter().filter(|chain| loaded.config.observes(chain.id.value));
+    let chains = observed.map(|chain| {
         let watched = Watched {
             stall_after_ms: chain.stall_after_secs.saturating_mul(1_000),
             operators: chain.endpoints.len(),
@@ -205,5 +207,27 @@ fn end_in_time() {
     };
     if let Err(error) = std::thread::Builder::new().name("end".to_owned()).spawn(wait) {
         tracing::warn!(%error, "nobody watches how long the end takes");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EXAMPLE: &str = include_str!("../../../docs/examples/portcullis.toml");
+
+    /// `/healthz` stayed at 503 for good: it waited for the first block of a chain that nobody observes.
+    #[test]
+    fn a_chain_without_a_bridge_is_not_waited_for() {
+        let idle = "[[chain]]\nid = \"eip155:10\"\nstart_height = 1\nendpoints = [\n    \
+                    { operator = \"alpha\", http = \"https://optimism.alpha.example\" },\n]\n\n[store]";
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("portcullis.toml");
+        std::fs::write(&file, EXAMPLE.replacen("[store]", idle, 1)).unwrap();
+        let loaded = open::config(&file).map_err(|problems| problems.to_string()).unwrap();
+        let warned: Vec<_> = loaded.warnings.list.iter().map(|warning| warning.code.as_str()).collect();
+        assert_eq!((loaded.config.chains.len(), warned), (3, vec!["PC-0108"]));
+        let watched: Vec<String> = expected(&loaded, 0).chains.keys().map(ToString::to_string).collect();
+        assert_eq!(watched, ["eip155:1", "eip155:1284"]);
     }
 }

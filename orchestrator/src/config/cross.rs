@@ -18,12 +18,7 @@ pub(super) fn check(config: &Config, sink: &Sink<'_>) {
     for chain in &config.chains {
         let operators = chain.endpoints.iter().map(|endpoint| &endpoint.operator);
         unique(sink, "operator", operators);
-        if !config
-            .bridges
-            .iter()
-            .flat_map(|bridge| &bridge.sides)
-            .any(|side| side.chain.value == chain.id.value)
-        {
+        if !config.observes(chain.id.value) {
             sink.warning(
                 Code::UnknownName,
                 &chain.id.at,

@@ -23,6 +23,12 @@ impl Config {
         groups.into_iter().map(|(group, bridges)| self.engine(group, &bridges)).collect()
     }
 
+    /// Whether a bridge stands on the chain. Nobody observes one on which none does.
+    #[must_use]
+    pub fn observes(&self, chain: ChainId) -> bool {
+        self.bridges.iter().flat_map(|bridge| &bridge.sides).any(|side| side.chain.value == chain)
+    }
+
     fn engine(&self, group: GroupId, bridges: &[&BridgeConfig]) -> EngineConfig {
         let targets: Vec<Target> = bridges
             .iter()
