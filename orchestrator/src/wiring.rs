@@ -6,14 +6,18 @@
 
 mod cosmos;
 mod evm;
+mod family;
 mod part;
 mod solana;
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use cosmos::CosmosFamily;
+use evm::EvmFamily;
 use part::Part;
 use portcullis_adapter::Readiness;
 use portcullis_verifier::registry::{Registry, System};
+use solana::SolanaFamily;
 
 use crate::{
     config::{Loaded, Problems, family::Family, model::ChainConfig},
@@ -46,9 +50,9 @@ pub fn check(loaded: &Loaded) -> Problems {
     let problems = loaded.config.chains.iter().flat_map(|chain| {
         let part = Part::new(loaded, chain);
         match chain.family {
-            Family::Evm => evm::check(&part),
-            Family::Cosmos => cosmos::check(&part),
-            Family::Solana => solana::check(&part),
+            Family::Evm => family::check::<EvmFamily>(&part),
+            Family::Cosmos => family::check::<CosmosFamily>(&part),
+            Family::Solana => family::check::<SolanaFamily>(&part),
         }
     });
     Problems::new(&loaded.config.file, problems.collect())
@@ -65,9 +69,9 @@ pub fn wire(loaded: &Loaded) -> Result<Wired, Problems> {
     for chain in &loaded.config.chains {
         let part = Part::new(loaded, chain);
         let built = match chain.family {
-            Family::Evm => evm::wire(&part),
-            Family::Cosmos => cosmos::wire(&part),
-            Family::Solana => solana::wire(&part),
+            Family::Evm => family::wire::<EvmFamily>(&part),
+            Family::Cosmos => family::wire::<CosmosFamily>(&part),
+            Family::Solana => family::wire::<SolanaFamily>(&part),
         };
         match built {
             Ok(wiring) => {
@@ -90,9 +94,9 @@ pub fn wire(loaded: &Loaded) -> Result<Wired, Problems> {
 pub async fn dial(loaded: &Loaded, chain: &ChainConfig) -> Result<Vec<Readiness>, Problems> {
     let part = Part::new(loaded, chain);
     let dialled = match chain.family {
-        Family::Evm => evm::dial(&part).await,
-        Family::Cosmos => cosmos::dial(&part).await,
-        Family::Solana => solana::dial(&part).await,
+        Family::Evm => family::dial::<EvmFamily>(&part).await,
+        Family::Cosmos => family::dial::<CosmosFamily>(&part).await,
+        Family::Solana => family::dial::<SolanaFamily>(&part).await,
     };
     dialled.map_err(|problems| Problems::new(&loaded.config.file, problems))
 }

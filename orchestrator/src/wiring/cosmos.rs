@@ -2,46 +2,70 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use portcullis_adapter::{Contain, Readiness, error::chain_of};
+use portcullis_adapter::{GateReport, Observe, Prove, Readiness, config::ConfigErrors, error::chain_of};
 use portcullis_cosmos::{
-    BuildError, Cosmos, CosmosConfig,
+    BuildError, Cosmos, CosmosConfig, CosmosContainer,
     config::{FeeSchedule, TokenChannel, TrustRoot},
     root::LightClient,
 };
 use portcullis_verifier::cosmos::system_name;
 
-use super::part::{Part, rehearse};
+use super::{family::Wire, part::Part};
 use crate::{
     config::{
         Code, Problem,
-        model::{self, BridgeConfig, LightConfig},
+        model::{self, BridgeConfig, GuardConfig, LightConfig},
     },
-    service::{ChainWiring, Pinned},
+    service::Pinned,
 };
 
 /// Folder of the data directory in which light clients keep where they stand.
 const TRUST_FOLDER: &str = "trust";
 
-/// Lets the family judge its part of the file.
-pub(super) fn check(part: &Part<'_>) -> Vec<Problem> {
-    let Some(config) = config(part) else { return Vec::new() };
-    config.compile().map_or_else(|errors| part.problems(&errors), |_| Vec::new())
-}
+/// Chains of this family.
+pub(super) struct CosmosFamily;
 
-/// Builds the chain's adapter.
-pub(super) fn wire(part: &Part<'_>) -> Result<ChainWiring, Vec<Problem>> {
-    let Some(config) = config(part) else { return Err(Vec::new()) };
-    let built = Cosmos::new(config)
-        .and_then(|chain| chain.configured_container().map(|container| (chain, container)));
-    let (chain, container) = built.map_err(|error| build_problems(part, &error))?;
-    Ok(ChainWiring {
-        observe: Arc::new(chain.observer()),
-        prove: Arc::new(chain.prover()),
-        contain: container.map(|container| -> Arc<dyn Contain> { Arc::new(container) }),
-        operators: part.chain.endpoints.iter().map(|endpoint| endpoint.operator.value).collect(),
-        quorum: part.chain.quorum,
-        pinned: pinned(chain.root().clone()),
-    })
+impl Wire for CosmosFamily {
+    type Config = CosmosConfig;
+    type Chain = Cosmos;
+    type Container = CosmosContainer;
+    type Error = BuildError;
+
+    fn config(part: &Part<'_>) -> Option<CosmosConfig> {
+        config(part)
+    }
+
+    fn judge(config: CosmosConfig) -> Result<(), ConfigErrors> {
+        config.compile().map(drop)
+    }
+
+    fn chain(config: CosmosConfig) -> Result<Cosmos, BuildError> {
+        Cosmos::new(config)
+    }
+
+    fn watchers(chain: &Cosmos) -> (Arc<dyn Observe>, Arc<dyn Prove>) {
+        (Arc::new(chain.observer()), Arc::new(chain.prover()))
+    }
+
+    fn container(chain: &Cosmos) -> Result<Option<CosmosContainer>, BuildError> {
+        chain.configured_container()
+    }
+
+    fn pinned(chain: &Cosmos) -> Pinned {
+        pinned(chain.root().clone())
+    }
+
+    fn problems(part: &Part<'_>, error: &BuildError) -> Vec<Problem> {
+        build_problems(part, error)
+    }
+
+    async fn dial(chain: &Cosmos) -> Vec<Readiness> {
+        chain.dial().await
+    }
+
+    async fn dial_gate(chain: &Cosmos, guard: &GuardConfig) -> (Option<GateReport>, Vec<Readiness>) {
+        chain.dial_gate(guard.address.value, guard.scope).await
+    }
 }
 
 /// Proofs start where the chain's light client stands.
@@ -53,27 +77,6 @@ fn pinned(client: LightClient) -> Pinned {
             .into_iter()
             .collect::<BTreeMap<_, _>>()
     })
-}
-
-/// Asks every endpoint, gate and key of the chain.
-pub(super) async fn dial(part: &Part<'_>) -> Result<Vec<Readiness>, Vec<Problem>> {
-    let Some(config) = config(part) else { return Err(Vec::new()) };
-    let chain = Cosmos::new(config).map_err(|error| build_problems(part, &error))?;
-    let container = {
-        let chain = chain.clone();
-        let opened = tokio::task::spawn_blocking(move || chain.configured_container()).await;
-        match opened {
-            Ok(opened) => opened.map_err(|error| build_problems(part, &error))?,
-            Err(_panicked) => None,
-        }
-    };
-    let mut checks = chain.dial().await;
-    for guard in &part.guards {
-        let (report, found) = chain.dial_gate(guard.address.value, guard.scope).await;
-        checks.extend(found);
-        checks.extend(rehearse(part, guard, report, container.as_ref()).await);
-    }
-    Ok(checks)
 }
 
 /// The family's own configuration; none for a chain that the reader left incomplete, which it has noted.

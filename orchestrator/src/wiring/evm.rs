@@ -2,56 +2,58 @@
 
 use std::sync::Arc;
 
-use portcullis_adapter::{Contain, Readiness, error::chain_of};
+use portcullis_adapter::{GateReport, Observe, Prove, Readiness, config::ConfigErrors, error::chain_of};
 use portcullis_evm::{
-    BuildError, Evm, EvmConfig,
+    BuildError, Evm, EvmConfig, EvmContainer,
     config::{FeeSchedule, Finality},
 };
 
-use super::part::{Part, rehearse};
-use crate::{
-    config::{Problem, model},
-    service::{ChainWiring, nothing_pinned},
+use super::{family::Wire, part::Part};
+use crate::config::{
+    Problem,
+    model::{self, GuardConfig},
 };
 
-/// Lets the family judge its part of the file.
-pub(super) fn check(part: &Part<'_>) -> Vec<Problem> {
-    config(part).compile().map_or_else(|errors| part.problems(&errors), |_| Vec::new())
-}
+/// Chains of this family.
+pub(super) struct EvmFamily;
 
-/// Builds the chain's adapter.
-pub(super) fn wire(part: &Part<'_>) -> Result<ChainWiring, Vec<Problem>> {
-    let built =
-        Evm::new(config(part)).and_then(|evm| evm.configured_container().map(|container| (evm, container)));
-    let (evm, container) = built.map_err(|error| build_problems(part, &error))?;
-    Ok(ChainWiring {
-        observe: Arc::new(evm.observer()),
-        prove: Arc::new(evm.prover()),
-        contain: container.map(|container| -> Arc<dyn Contain> { Arc::new(container) }),
-        operators: part.chain.endpoints.iter().map(|endpoint| endpoint.operator.value).collect(),
-        quorum: part.chain.quorum,
-        pinned: nothing_pinned(),
-    })
-}
+impl Wire for EvmFamily {
+    type Config = EvmConfig;
+    type Chain = Evm;
+    type Container = EvmContainer;
+    type Error = BuildError;
 
-/// Asks every endpoint, gate and key of the chain.
-pub(super) async fn dial(part: &Part<'_>) -> Result<Vec<Readiness>, Vec<Problem>> {
-    let evm = Evm::new(config(part)).map_err(|error| build_problems(part, &error))?;
-    let container = {
-        let evm = evm.clone();
-        let opened = tokio::task::spawn_blocking(move || evm.configured_container()).await;
-        match opened {
-            Ok(opened) => opened.map_err(|error| build_problems(part, &error))?,
-            Err(_panicked) => None,
-        }
-    };
-    let mut checks = evm.dial().await;
-    for guard in &part.guards {
-        let (report, found) = evm.dial_gate(guard.address.value, guard.scope).await;
-        checks.extend(found);
-        checks.extend(rehearse(part, guard, report, container.as_ref()).await);
+    fn config(part: &Part<'_>) -> Option<EvmConfig> {
+        Some(config(part))
     }
-    Ok(checks)
+
+    fn judge(config: EvmConfig) -> Result<(), ConfigErrors> {
+        config.compile().map(drop)
+    }
+
+    fn chain(config: EvmConfig) -> Result<Evm, BuildError> {
+        Evm::new(config)
+    }
+
+    fn watchers(chain: &Evm) -> (Arc<dyn Observe>, Arc<dyn Prove>) {
+        (Arc::new(chain.observer()), Arc::new(chain.prover()))
+    }
+
+    fn container(chain: &Evm) -> Result<Option<EvmContainer>, BuildError> {
+        chain.configured_container()
+    }
+
+    fn problems(part: &Part<'_>, error: &BuildError) -> Vec<Problem> {
+        build_problems(part, error)
+    }
+
+    async fn dial(chain: &Evm) -> Vec<Readiness> {
+        chain.dial().await
+    }
+
+    async fn dial_gate(chain: &Evm, guard: &GuardConfig) -> (Option<GateReport>, Vec<Readiness>) {
+        chain.dial_gate(guard.address.value, guard.scope).await
+    }
 }
 
 fn config(part: &Part<'_>) -> EvmConfig {

@@ -2,54 +2,55 @@
 
 use std::sync::Arc;
 
-use portcullis_adapter::{Contain, Readiness, error::chain_of};
-use portcullis_solana::{BuildError, Solana, SolanaConfig, config::FeeSchedule};
+use portcullis_adapter::{GateReport, Observe, Prove, Readiness, config::ConfigErrors, error::chain_of};
+use portcullis_solana::{BuildError, Solana, SolanaConfig, SolanaContainer, config::FeeSchedule};
 
-use super::part::{Part, rehearse};
-use crate::{
-    config::{Problem, model},
-    service::{ChainWiring, nothing_pinned},
+use super::{family::Wire, part::Part};
+use crate::config::{
+    Problem,
+    model::{self, GuardConfig},
 };
 
-/// Lets the family judge its part of the file.
-pub(super) fn check(part: &Part<'_>) -> Vec<Problem> {
-    config(part).compile().map_or_else(|errors| part.problems(&errors), |_| Vec::new())
-}
+/// Chains of this family.
+pub(super) struct SolanaFamily;
 
-/// Builds the chain's adapter.
-pub(super) fn wire(part: &Part<'_>) -> Result<ChainWiring, Vec<Problem>> {
-    let built = Solana::new(config(part))
-        .and_then(|chain| chain.configured_container().map(|container| (chain, container)));
-    let (chain, container) = built.map_err(|error| build_problems(part, &error))?;
-    Ok(ChainWiring {
-        observe: Arc::new(chain.observer()),
-        prove: Arc::new(chain.prover()),
-        contain: container.map(|container| -> Arc<dyn Contain> { Arc::new(container) }),
-        operators: part.chain.endpoints.iter().map(|endpoint| endpoint.operator.value).collect(),
-        quorum: part.chain.quorum,
-        // No table of stakes is pinned: what counts here is what operators report.
-        pinned: nothing_pinned(),
-    })
-}
+impl Wire for SolanaFamily {
+    type Config = SolanaConfig;
+    type Chain = Solana;
+    type Container = SolanaContainer;
+    type Error = BuildError;
 
-/// Asks every endpoint, gate and key of the chain.
-pub(super) async fn dial(part: &Part<'_>) -> Result<Vec<Readiness>, Vec<Problem>> {
-    let chain = Solana::new(config(part)).map_err(|error| build_problems(part, &error))?;
-    let container = {
-        let chain = chain.clone();
-        let opened = tokio::task::spawn_blocking(move || chain.configured_container()).await;
-        match opened {
-            Ok(opened) => opened.map_err(|error| build_problems(part, &error))?,
-            Err(_panicked) => None,
-        }
-    };
-    let mut checks = chain.dial().await;
-    for guard in &part.guards {
-        let (report, found) = chain.dial_gate(guard.address.value, guard.scope).await;
-        checks.extend(found);
-        checks.extend(rehearse(part, guard, report, container.as_ref()).await);
+    fn config(part: &Part<'_>) -> Option<SolanaConfig> {
+        Some(config(part))
     }
-    Ok(checks)
+
+    fn judge(config: SolanaConfig) -> Result<(), ConfigErrors> {
+        config.compile().map(drop)
+    }
+
+    fn chain(config: SolanaConfig) -> Result<Solana, BuildError> {
+        Solana::new(config)
+    }
+
+    fn watchers(chain: &Solana) -> (Arc<dyn Observe>, Arc<dyn Prove>) {
+        (Arc::new(chain.observer()), Arc::new(chain.prover()))
+    }
+
+    fn container(chain: &Solana) -> Result<Option<SolanaContainer>, BuildError> {
+        chain.configured_container()
+    }
+
+    fn problems(part: &Part<'_>, error: &BuildError) -> Vec<Problem> {
+        build_problems(part, error)
+    }
+
+    async fn dial(chain: &Solana) -> Vec<Readiness> {
+        chain.dial().await
+    }
+
+    async fn dial_gate(chain: &Solana, guard: &GuardConfig) -> (Option<GateReport>, Vec<Readiness>) {
+        chain.dial_gate(guard.address.value, guard.scope).await
+    }
 }
 
 /// The family's own configuration.
