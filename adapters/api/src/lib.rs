@@ -11,6 +11,8 @@ pub mod contain;
 pub mod error;
 pub mod observe;
 pub mod prove;
+#[cfg(feature = "keystore")]
+pub mod signer;
 pub mod trip;
 pub mod word;
 

@@ -1,12 +1,11 @@
 //! Signing keys. The trait is small enough for a key that never leaves a hardware or cloud vault.
 
-use std::{fs, io, path::PathBuf};
-
 use async_trait::async_trait;
 use cosmrs::crypto::PublicKey;
 use k256::ecdsa::{Signature, SigningKey, signature::Signer as _};
+use portcullis_adapter::signer;
+pub use portcullis_adapter::signer::SignerError;
 use portcullis_verifier::B256;
-use secrecy::{ExposeSecret, SecretString};
 
 use crate::config::SignerSource;
 
@@ -29,43 +28,6 @@ pub trait Signer: Send + Sync + core::fmt::Debug {
     /// # Errors
     /// As [`Signer::sign`].
     async fn sign_digest(&self, digest: B256) -> Result<Vec<u8>, SignerError>;
-}
-
-/// Why there is no signature.
-#[derive(Debug, thiserror::Error)]
-pub enum SignerError {
-    /// A file could not be read.
-    #[error("cannot read {path}")]
-    File {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// The keystore does not open.
-    #[error("the keystore {path} does not open with this password")]
-    Keystore {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// What was in the keystore is no key of this curve.
-    #[error("the keystore {path} holds no secp256k1 key: {detail}")]
-    NotAKey {
-        /// Which file.
-        path: PathBuf,
-        /// What is wrong with it.
-        detail: String,
-    },
-    /// The key did not sign.
-    #[error("the key did not sign: {detail}")]
-    Refused {
-        /// Why.
-        detail: String,
-    },
 }
 
 /// A key in memory, from an encrypted keystore file.
@@ -95,19 +57,15 @@ impl LocalSigner {
     /// # Errors
     /// [`SignerError::File`], [`SignerError::Keystore`] or [`SignerError::NotAKey`].
     pub fn open(source: &SignerSource) -> Result<Self, SignerError> {
-        let SignerSource::Keystore { path, password_file } = source;
-        let password = fs::read_to_string(password_file)
-            .map_err(|source| SignerError::File { path: password_file.clone(), source })?;
-        let password = SecretString::from(password);
-        fs::metadata(path).map_err(|source| SignerError::File { path: path.clone(), source })?;
-        let trimmed = password.expose_secret().trim_end_matches(['\r', '\n']);
-        let secret = eth_keystore::decrypt_key(path, trimmed)
-            .map_err(|source| SignerError::Keystore { path: path.clone(), source: Box::new(source) })?;
-        // SECURITY: the error tells the shape of what was found, never its bytes.
-        Self::from_secret(&secret).ok_or_else(|| SignerError::NotAKey {
-            path: path.clone(),
-            detail: format!("{} bytes that are no scalar of the curve", secret.len()),
-        })
+        signer::open(
+            source,
+            Self::from_secret,
+            "one of secp256k1 has 32, of a number below the curve's order",
+        )
+    }
+
+    fn refused(&self, why: k256::ecdsa::Error) -> SignerError {
+        SignerError::refused(self.public_key().to_json(), why)
     }
 }
 
@@ -118,16 +76,13 @@ impl Signer for LocalSigner {
     }
 
     async fn sign(&self, document: &[u8]) -> Result<Vec<u8>, SignerError> {
-        let signature: Signature =
-            self.0.try_sign(document).map_err(|why| SignerError::Refused { detail: why.to_string() })?;
+        let signature: Signature = self.0.try_sign(document).map_err(|why| self.refused(why))?;
         Ok(signature.to_bytes().to_vec())
     }
 
     async fn sign_digest(&self, digest: B256) -> Result<Vec<u8>, SignerError> {
-        let (signature, parity) = self
-            .0
-            .sign_prehash_recoverable(digest.as_slice())
-            .map_err(|why| SignerError::Refused { detail: why.to_string() })?;
+        let (signature, parity) =
+            self.0.sign_prehash_recoverable(digest.as_slice()).map_err(|why| self.refused(why))?;
         let mut bytes = signature.to_bytes().to_vec();
         bytes.push(parity.to_byte().saturating_add(27));
         Ok(bytes)

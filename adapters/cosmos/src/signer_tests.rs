@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
+use std::{fs, path::PathBuf};
+
 use super::*;
 
 fn store(name: &str, secret: &[u8]) -> (PathBuf, SignerSource) {

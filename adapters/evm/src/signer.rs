@@ -1,13 +1,12 @@
 //! Signing keys. The trait is small enough for a key that never leaves a hardware or cloud vault.
 
-use std::{fs, io, path::PathBuf};
-
 use alloy::{
     primitives::{Address, B256, Signature},
     signers::{SignerSync, local::PrivateKeySigner},
 };
 use async_trait::async_trait;
-use secrecy::{ExposeSecret, SecretString};
+use portcullis_adapter::signer;
+pub use portcullis_adapter::signer::SignerError;
 
 use crate::config::SignerSource;
 
@@ -22,38 +21,6 @@ pub trait Signer: Send + Sync + core::fmt::Debug {
     /// # Errors
     /// [`SignerError::Refused`] when the key cannot or will not sign.
     async fn sign_hash(&self, hash: B256) -> Result<Signature, SignerError>;
-}
-
-/// Why there is no signature.
-#[derive(Debug, thiserror::Error)]
-pub enum SignerError {
-    /// A file could not be read.
-    #[error("cannot read {path}")]
-    File {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// The keystore does not open.
-    #[error("the keystore {path} does not open with this password")]
-    Keystore {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// The key did not sign.
-    #[error("the key of {address} did not sign")]
-    Refused {
-        /// Which account.
-        address: Address,
-        /// Why.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
 }
 
 /// A key in memory, from an encrypted keystore file.
@@ -75,17 +42,10 @@ impl LocalSigner {
     /// Opens the configured key. Decrypting takes as long as the keystore's author chose (about a second).
     ///
     /// # Errors
-    /// [`SignerError::File`] or [`SignerError::Keystore`].
+    /// [`SignerError::File`], [`SignerError::Keystore`] or [`SignerError::NotAKey`].
     pub fn open(source: &SignerSource) -> Result<Self, SignerError> {
-        let SignerSource::Keystore { path, password_file } = source;
-        let password = fs::read_to_string(password_file)
-            .map_err(|source| SignerError::File { path: password_file.clone(), source })?;
-        let password = SecretString::from(password);
-        fs::metadata(path).map_err(|source| SignerError::File { path: path.clone(), source })?;
-        let trimmed = password.expose_secret().trim_end_matches(['\r', '\n']);
-        PrivateKeySigner::decrypt_keystore(path, trimmed)
-            .map(Self)
-            .map_err(|source| SignerError::Keystore { path: path.clone(), source: Box::new(source) })
+        let key = |secret: &[u8]| PrivateKeySigner::from_slice(secret).ok().map(Self);
+        signer::open(source, key, "one of secp256k1 has 32, of a number below the curve's order")
     }
 }
 
@@ -96,14 +56,14 @@ impl Signer for LocalSigner {
     }
 
     async fn sign_hash(&self, hash: B256) -> Result<Signature, SignerError> {
-        self.0
-            .sign_hash_sync(&hash)
-            .map_err(|source| SignerError::Refused { address: self.0.address(), source: Box::new(source) })
+        self.0.sign_hash_sync(&hash).map_err(|why| SignerError::refused(self.0.address(), why))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[tokio::test]

@@ -1,13 +1,12 @@
 //! Signing keys. The trait is small enough for a key that never leaves a hardware or cloud vault.
 
-use std::{fs, io, path::PathBuf};
-
 use async_trait::async_trait;
 use ed25519_dalek::{Signer as _, SigningKey};
+use portcullis_adapter::signer;
+pub use portcullis_adapter::signer::SignerError;
 use portcullis_verifier::B256;
-use secrecy::{ExposeSecret, SecretString};
 
-use crate::config::SignerSource;
+use crate::{address::shown, config::SignerSource};
 
 /// Signs with one ed25519 key.
 #[async_trait]
@@ -22,49 +21,12 @@ pub trait Signer: Send + Sync + core::fmt::Debug {
     async fn sign(&self, message: &[u8]) -> Result<[u8; 64], SignerError>;
 }
 
-/// Why there is no signature.
-#[derive(Debug, thiserror::Error)]
-pub enum SignerError {
-    /// A file could not be read.
-    #[error("cannot read {path}")]
-    File {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// The keystore does not open.
-    #[error("the keystore {path} does not open with this password")]
-    Keystore {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// What was in the keystore is no key.
-    #[error("the keystore {path} holds {found} bytes; a key has 32, or 64 with its public half behind it")]
-    NotAKey {
-        /// Which file.
-        path: PathBuf,
-        /// How many bytes it holds.
-        found: usize,
-    },
-    /// The key did not sign.
-    #[error("the key did not sign: {detail}")]
-    Refused {
-        /// Why.
-        detail: String,
-    },
-}
-
 /// A key in memory, from an encrypted keystore file.
 pub struct LocalSigner(SigningKey);
 
 impl core::fmt::Debug for LocalSigner {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "LocalSigner({})", crate::address::shown(self.account()))
+        write!(f, "LocalSigner({})", shown(self.account()))
     }
 }
 
@@ -86,17 +48,7 @@ impl LocalSigner {
     /// # Errors
     /// [`SignerError::File`], [`SignerError::Keystore`] or [`SignerError::NotAKey`].
     pub fn open(source: &SignerSource) -> Result<Self, SignerError> {
-        let SignerSource::Keystore { path, password_file } = source;
-        let password = fs::read_to_string(password_file)
-            .map_err(|source| SignerError::File { path: password_file.clone(), source })?;
-        let password = SecretString::from(password);
-        fs::metadata(path).map_err(|source| SignerError::File { path: path.clone(), source })?;
-        let trimmed = password.expose_secret().trim_end_matches(['\r', '\n']);
-        let secret = eth_keystore::decrypt_key(path, trimmed)
-            .map_err(|source| SignerError::Keystore { path: path.clone(), source: Box::new(source) })?;
-        // SECURITY: the error tells the shape of what was found, never its bytes.
-        Self::from_secret(&secret)
-            .ok_or_else(|| SignerError::NotAKey { path: path.clone(), found: secret.len() })
+        signer::open(source, Self::from_secret, "one has 32, or 64 with its public half behind it")
     }
 }
 
@@ -110,7 +62,7 @@ impl Signer for LocalSigner {
         let signed = self.0.try_sign(message);
         signed
             .map(|signature| signature.to_bytes())
-            .map_err(|why| SignerError::Refused { detail: why.to_string() })
+            .map_err(|why| SignerError::refused(shown(self.account()), why))
     }
 }
 
