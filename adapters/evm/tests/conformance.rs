@@ -9,24 +9,22 @@ use alloy::{primitives::Bytes, rpc::types::Header};
 use async_trait::async_trait;
 use portcullis_adapter::{
     Observe,
-    conformance::{Harness, HarnessError, Misbehaviour, TrueEvent, Truth, run_all},
+    conformance::{HarnessError, TrueEvent, Truth},
 };
 use portcullis_evm::{Evm, EvmConfig};
-use portcullis_rpc::testing::{Fault, FaultProxy, Rewrite};
+use portcullis_rpc::testing::{
+    FaultProxy, Rewrite,
+    suite::{Stage, Tongue, failed, passes},
+};
 use portcullis_verifier::{OperatorId, evm::log_digest};
 use serde_json::{Value, json};
 use support::{World, names, node_available, true_logs};
 
-struct EvmHarness {
+struct EvmStage {
     world: World,
-    /// Whether operators have push sockets.
     push: bool,
     /// What the configuration has otherwise than usual.
     change: fn(EvmConfig) -> EvmConfig,
-}
-
-fn failed(error: impl std::fmt::Display) -> HarnessError {
-    HarnessError(error.to_string())
 }
 
 /// A head that is well formed, with its own hash, but not the chain's.
@@ -43,69 +41,45 @@ fn another_head() -> Rewrite {
     })
 }
 
-fn misbehave(proxy: &FaultProxy, how: Misbehaviour, push: bool) {
-    let no_events: Rewrite = Arc::new(|_, _, _| Some(json!([])));
-    let refusal = Fault::Error { code: -32_000, message: "query timeout".to_owned() };
-    match how {
-        Misbehaviour::LieAboutHeads => {
-            for method in ["push:newHeads", "eth_getBlockByNumber"] {
-                proxy.set(method, Fault::Lie(another_head()));
-            }
-        }
-        Misbehaviour::LieAboutEvents => proxy.set("eth_getLogs", Fault::Lie(no_events)),
-        Misbehaviour::HalfOpen if push => proxy.go_half_open(),
-        Misbehaviour::HalfOpen => proxy.set("*", Fault::Silence),
-        Misbehaviour::Oversize => {
-            proxy.set("eth_getLogs", Fault::Oversize(70 << 20));
-            proxy.set("push:logs", Fault::Oversize(70 << 20));
-        }
-        Misbehaviour::Refuse => proxy.set("eth_getLogs", refusal),
-        Misbehaviour::Garbage => proxy.set("*", Fault::Garbage),
-        Misbehaviour::Dark => proxy.go_dark(),
-        Misbehaviour::Twice => proxy.set("*", Fault::Twice),
-    }
-}
-
 #[async_trait]
-impl Harness for EvmHarness {
+impl Stage for EvmStage {
     fn operators(&self) -> Vec<OperatorId> {
         names()
+    }
+
+    fn proxies(&self) -> &[FaultProxy] {
+        &self.world.proxies
+    }
+
+    fn push(&self) -> bool {
+        self.push
+    }
+
+    fn tongue(&self) -> Tongue {
+        Tongue {
+            heads: vec![("push:newHeads", another_head()), ("eth_getBlockByNumber", another_head())],
+            events: ("eth_getLogs", Arc::new(|_, _, _| Some(json!([])))),
+            pushed: vec!["push:logs"],
+            refusal: (-32_000, "query timeout"),
+        }
+    }
+
+    fn observer(&self) -> Result<Arc<dyn Observe>, HarnessError> {
+        let evm = Evm::new((self.change)(self.world.config())).map_err(failed)?;
+        Ok(Arc::new(evm.observer()))
+    }
+
+    async fn produce(&self, blocks: u64, events_each: u32) {
+        self.world.produce(blocks, events_each).await;
     }
 
     fn reorganises(&self) -> bool {
         true
     }
 
-    async fn observer(&self) -> Result<Arc<dyn Observe>, HarnessError> {
-        let evm = Evm::new((self.change)(self.world.config())).map_err(failed)?;
-        Ok(Arc::new(evm.observer()))
-    }
-
-    async fn produce(&self, blocks: u64, events_each: u32) -> Result<(), HarnessError> {
-        self.world.produce(blocks, events_each).await;
-        Ok(())
-    }
-
     async fn reorg(&self, depth: u64, events: u32) -> Result<(), HarnessError> {
         self.world.node.reorg(depth).await.map_err(failed)?;
         self.world.produce(1, events).await;
-        Ok(())
-    }
-
-    async fn misbehave(&self, operator: OperatorId, how: Misbehaviour) -> Result<(), HarnessError> {
-        let at =
-            names().iter().position(|name| *name == operator).ok_or_else(|| failed("no such operator"))?;
-        misbehave(&self.world.proxies[at], how, self.push);
-        Ok(())
-    }
-
-    async fn hang_up(&self) -> Result<(), HarnessError> {
-        self.world.proxies.iter().for_each(FaultProxy::hang_up);
-        Ok(())
-    }
-
-    async fn heal(&self) -> Result<(), HarnessError> {
-        self.world.proxies.iter().for_each(FaultProxy::heal);
         Ok(())
     }
 
@@ -124,28 +98,22 @@ impl Harness for EvmHarness {
     }
 }
 
-async fn passes(push: bool, change: fn(EvmConfig) -> EvmConfig) {
-    if !node_available() {
-        return;
-    }
-    let harness = EvmHarness { world: World::start().await, push, change };
-    let report = run_all(&harness).await;
-    println!("{report}");
-    assert!(report.passed(), "\n{report}");
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_family_passes_by_push() {
-    passes(true, |config| config).await;
+    if node_available() {
+        passes(EvmStage { world: World::start().await, push: true, change: |config| config }).await;
+    }
 }
 
 /// Without sockets: every operator is polled, and blooms are not believed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_family_passes_by_polling() {
-    passes(false, |mut config| {
+    let change = |mut config: EvmConfig| {
         config.endpoints.iter_mut().for_each(|endpoint| endpoint.ws = None);
         config.bloom = false;
         config
-    })
-    .await;
+    };
+    if node_available() {
+        passes(EvmStage { world: World::start().await, push: false, change }).await;
+    }
 }

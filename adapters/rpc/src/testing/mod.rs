@@ -5,6 +5,7 @@ mod faults;
 mod proxy;
 mod read;
 mod stub;
+pub mod suite;
 
 pub use faults::{Fault, Rewrite};
 pub use proxy::FaultProxy;
