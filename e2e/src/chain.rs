@@ -1,7 +1,6 @@
 //! A plain JSON-RPC client for a node, and the transactions of the play.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use alloy::primitives::{Address, B256, Bytes, U256};
@@ -11,6 +10,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use crate::client::Client;
 use crate::keys::{Call, Key};
 
 /// Gas of a plain call of the play; unused gas costs nothing there.
@@ -19,9 +19,7 @@ pub const GAS: u64 = 400_000;
 /// A node, asked directly.
 #[derive(Debug)]
 pub struct Rpc {
-    url: String,
-    client: reqwest::Client,
-    next: AtomicU64,
+    client: Client,
     /// EIP-155 number of its chain.
     pub chain_id: u64,
 }
@@ -95,13 +93,13 @@ impl Rpc {
     /// # Errors
     /// When the HTTP client cannot be built.
     pub fn new(url: String, chain_id: u64) -> Result<Self> {
-        Ok(Self { url, client: crate::tools::http_client()?, next: AtomicU64::new(1), chain_id })
+        Ok(Self { client: Client::new(url)?, chain_id })
     }
 
     /// Where the node listens.
     #[must_use]
     pub fn url(&self) -> &str {
-        &self.url
+        self.client.url()
     }
 
     /// One call.
@@ -109,24 +107,7 @@ impl Rpc {
     /// # Errors
     /// When nobody answers, the answer is an error, or it has another shape.
     pub async fn call<T: DeserializeOwned>(&self, method: &str, params: Value) -> Result<T> {
-        let id = self.next.fetch_add(1, Ordering::Relaxed);
-        let body = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
-        let answer: Value = self
-            .client
-            .post(&self.url)
-            .timeout(Duration::from_secs(30))
-            .json(&body)
-            .send()
-            .await
-            .wrap_err_with(|| format!("{method}: no answer"))?
-            .json()
-            .await
-            .wrap_err_with(|| format!("{method}: not JSON"))?;
-        if let Some(error) = answer.get("error").filter(|error| !error.is_null()) {
-            bail!("{method}: {error}");
-        }
-        let result = answer.get("result").cloned().unwrap_or(Value::Null);
-        serde_json::from_value(result).wrap_err_with(|| format!("{method}: unexpected shape"))
+        self.client.call(method, params).await
     }
 
     /// The newest block.
@@ -232,9 +213,9 @@ impl Rpc {
         loop {
             match self.call::<U256>("eth_chainId", json!([])).await {
                 Ok(id) if id == U256::from(self.chain_id) => return Ok(()),
-                Ok(id) => bail!("the node at {} has chain id {id}, not {}", self.url, self.chain_id),
+                Ok(id) => bail!("the node at {} has chain id {id}, not {}", self.url(), self.chain_id),
                 Err(error) if Instant::now() > deadline => {
-                    return Err(error.wrap_err(format!("the node at {} does not get ready", self.url)));
+                    return Err(error.wrap_err(format!("the node at {} does not get ready", self.url())));
                 }
                 Err(_not_yet) => tokio::time::sleep(Duration::from_millis(20)).await,
             }

@@ -13,6 +13,7 @@ pub mod bench;
 pub mod books;
 pub mod chain;
 pub mod chaos;
+pub mod client;
 pub mod clock;
 pub mod contracts;
 pub mod cosmos;

@@ -1,6 +1,5 @@
 //! A plain JSON-RPC client for the node.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use alloy::primitives::B256;
@@ -16,6 +15,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::keys::Signed;
+use crate::client::Client;
 use crate::timeline::parse_time;
 
 /// A transaction that waits longer for its block than this will never be in one.
@@ -24,9 +24,7 @@ const LAND_PATIENCE: Duration = Duration::from_secs(30);
 /// A node, asked directly.
 #[derive(Debug)]
 pub struct Rpc {
-    url: String,
-    client: reqwest::Client,
-    next: AtomicU64,
+    client: Client,
     /// The chain's own name.
     pub chain_id: String,
 }
@@ -103,13 +101,13 @@ impl Rpc {
     /// # Errors
     /// When the HTTP client cannot be built.
     pub fn new(url: String, chain_id: String) -> Result<Self> {
-        Ok(Self { url, client: crate::tools::http_client()?, next: AtomicU64::new(1), chain_id })
+        Ok(Self { client: Client::new(url)?, chain_id })
     }
 
     /// Where the node listens.
     #[must_use]
     pub fn url(&self) -> &str {
-        &self.url
+        self.client.url()
     }
 
     /// One call.
@@ -117,24 +115,7 @@ impl Rpc {
     /// # Errors
     /// When nobody answers, the answer is an error, or it has another shape.
     pub async fn call<T: DeserializeOwned>(&self, method: &str, params: Value) -> Result<T> {
-        let id = self.next.fetch_add(1, Ordering::Relaxed);
-        let body = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
-        let answer: Value = self
-            .client
-            .post(&self.url)
-            .timeout(Duration::from_secs(30))
-            .json(&body)
-            .send()
-            .await
-            .wrap_err_with(|| format!("{method}: no answer"))?
-            .json()
-            .await
-            .wrap_err_with(|| format!("{method}: not JSON"))?;
-        if let Some(error) = answer.get("error").filter(|error| !error.is_null()) {
-            bail!("{method}: {error}");
-        }
-        let result = answer.get("result").cloned().unwrap_or(Value::Null);
-        serde_json::from_value(result).wrap_err_with(|| format!("{method}: unexpected shape"))
+        self.client.call(method, params).await
     }
 
     /// Height of the newest block; zero before the first.
@@ -285,10 +266,10 @@ impl Rpc {
             match self.height().await {
                 Ok(height) if height >= wanted => return Ok(()),
                 Ok(height) if Instant::now() > deadline => {
-                    bail!("the node at {} stays at block {height}", self.url)
+                    bail!("the node at {} stays at block {height}", self.url())
                 }
                 Err(error) if Instant::now() > deadline => {
-                    return Err(error.wrap_err(format!("the node at {} does not get ready", self.url)));
+                    return Err(error.wrap_err(format!("the node at {} does not get ready", self.url())));
                 }
                 _not_yet => tokio::time::sleep(Duration::from_millis(50)).await,
             }
