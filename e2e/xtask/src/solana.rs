@@ -9,14 +9,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use eyre::{Result, WrapErr, bail, eyre};
+use eyre::{Result, WrapErr, eyre};
 
 use crate::command;
 use crate::manifest::{Contracts, Outcome};
 use crate::paths::Paths;
 use crate::tools::Linker;
+use crate::tools::debian::{Debian, RUSTC, rustc, without_paths};
 use crate::ui::Step;
-use crate::user;
 
 /// The workspace of the programs, from the root of the checkout.
 const FOLDER: &str = "contracts/solana";
@@ -30,10 +30,13 @@ const PROGRAMS: [(&str, &str); 3] = [
     ("portcullis-solana-gate", "gate"),
     ("portcullis-solana-demo-bridge", "demo_bridge"),
 ];
-/// The compiler and its cargo, and the packages that bring them on Debian.
-const RUSTC: &str = "/usr/bin/rustc";
-const CARGO: &str = "/usr/bin/cargo";
-const PACKAGES: [&str; 3] = ["rustc-web", "cargo-web", "libstd-rust-web-dev-bpf"];
+/// Who compiles them.
+const COMPILER: Debian = Debian {
+    purpose: "Solana programs",
+    part: "the core library for BPF",
+    place: "lib/rustlib/bpfel-unknown-none/lib",
+    packages: &["rustc-web", "cargo-web", "libstd-rust-web-dev-bpf"],
+};
 const TARGET: &str = "bpfel-unknown-none";
 
 /// A `cargo` of this repository's toolchain for the workspace of the programs.
@@ -61,45 +64,9 @@ pub(crate) fn artifacts(paths: &Paths, check: bool) -> Result<Outcome> {
     contracts.settle(
         check,
         &names,
-        || Ok(format!("{}, sbpf-linker {}", compiler()?, Linker::VERSION)),
+        || Ok(format!("{}, sbpf-linker {}", COMPILER.setup()?, Linker::VERSION)),
         || build(paths, &Linker::setup(paths)?),
     )
-}
-
-/// What the compiler says of itself; installed first where this is Debian and root.
-fn compiler() -> Result<String> {
-    if let Some(version) = present() {
-        return Ok(version);
-    }
-    let apt = Path::new("/usr/bin/apt-get").is_file();
-    if !apt || !user::is_root()? {
-        bail!(
-            "{RUSTC} with the core library for BPF is not there; on Debian, `apt-get install {}` brings it",
-            PACKAGES.join(" ")
-        );
-    }
-    let step = Step::spinner("compiler for Solana programs (apt)");
-    let apt = |args: &[&str]| {
-        command::output(Command::new("apt-get").env("DEBIAN_FRONTEND", "noninteractive").args(args))
-    };
-    let installed = apt(&["update", "-q"])
-        .and_then(|_| apt(&[&["install", "-y", "-q", "--no-install-recommends"], &PACKAGES[..]].concat()));
-    installed.wrap_err_with(|| format!("{} could not be installed", PACKAGES.join(" ")))?;
-    let version = present().ok_or_else(|| eyre!("the packages are installed, but {RUSTC} cannot be used"))?;
-    step.done(&version);
-    Ok(version)
-}
-
-/// The version, where compiler, cargo and the library for BPF are there.
-fn present() -> Option<String> {
-    let sysroot = rustc(&["--print", "sysroot"])?;
-    let library = Path::new(&sysroot).join("lib/rustlib").join(TARGET).join("lib");
-    (library.is_dir() && Path::new(CARGO).is_file()).then_some(())?;
-    rustc(&["--version"])
-}
-
-fn rustc(args: &[&str]) -> Option<String> {
-    command::output(Command::new(RUSTC).env_remove("LD_LIBRARY_PATH").args(args)).ok()
 }
 
 /// Every program by the name of its file.
@@ -107,28 +74,17 @@ fn build(paths: &Paths, linker: &Linker) -> Result<BTreeMap<String, Vec<u8>>> {
     let folder = paths.root.join(FOLDER);
     let target = paths.target.join("sbpf");
     let llvm = llvm(&target)?;
+    let flags = flags(&folder, linker)?;
     let step = Step::bar("Solana programs", u64::try_from(PROGRAMS.len())?);
     let mut built = BTreeMap::new();
     for (at, (package, name)) in (0..).zip(PROGRAMS) {
         step.at(at);
         // One by one: built together, a program that another one uses as a library would lose its entry point.
-        let mut cargo = Command::new(CARGO);
+        let mut cargo = Debian::cargo(&folder, &target, &flags);
         cargo
-            .current_dir(&folder)
             .args(["rustc", "--locked", "--release", "--lib", "--crate-type", "cdylib"])
             .args(["--target", TARGET, "-p", package])
-            .env("RUSTC", RUSTC)
-            .env("RUSTC_BOOTSTRAP", "1")
-            .env("RUSTFLAGS", flags(&folder, linker)?)
-            .env("CARGO_TARGET_DIR", &target)
-            .env("CARGO_INCREMENTAL", "0")
             .env("LD_LIBRARY_PATH", &llvm);
-        for (variable, _) in env::vars_os() {
-            // What is set for the repository's own builds would make other bytes.
-            if variable.to_string_lossy().starts_with("CARGO_PROFILE_") {
-                cargo.env_remove(variable);
-            }
-        }
         command::output(&mut cargo).wrap_err_with(|| format!("{package} for Solana"))?;
         let file = format!("lib{}.so", package.replace('-', "_"));
         let file = target.join(TARGET).join("release").join(file);
@@ -140,22 +96,17 @@ fn build(paths: &Paths, linker: &Linker) -> Result<BTreeMap<String, Vec<u8>>> {
     Ok(built)
 }
 
-/// Static, with the frames and the version of the machine that validators load, which reads words wherever they lie. The linker would export what the compiler calls for
-/// copies and wide numbers; the machine has none of it, and the programs need none. Paths of this machine are kept out, so that
-/// another machine makes the same bytes.
+/// Static, with the frames and the version of the machine that validators load, which reads words wherever they lie. The
+/// linker would export what the compiler calls for copies and wide numbers; the machine has none of it, and the programs
+/// need none.
 fn flags(folder: &Path, linker: &Linker) -> Result<String> {
-    let cargo_home = match env::var_os("CARGO_HOME").filter(|home| !home.is_empty()) {
-        Some(home) => PathBuf::from(home),
-        None => PathBuf::from(env::var_os("HOME").ok_or_else(|| eyre!("HOME is not set"))?).join(".cargo"),
-    };
     let contracts = folder.parent().ok_or_else(|| eyre!("{} has no parent", folder.display()))?;
     Ok(format!(
         "-C linker={} -C panic=abort -C relocation-model=static -C link-arg=--llvm-args=--bpf-stack-size=4096 \
          -C link-arg=--arch=v0 -C link-arg=--disable-memory-builtins -C link-arg=--disable-math-builtins \
-         -C link-arg=--cpu-features=+allows-misaligned-mem-access --remap-path-prefix={}=/cargo --remap-path-prefix={}=/contracts",
+         -C link-arg=--cpu-features=+allows-misaligned-mem-access {}",
         linker.program.display(),
-        cargo_home.display(),
-        contracts.display()
+        without_paths(contracts)?
     ))
 }
 

@@ -3,6 +3,7 @@
 mod contracts;
 mod cosmos;
 mod cosmwasm;
+pub(crate) mod debian;
 mod lock;
 mod node;
 mod npm;

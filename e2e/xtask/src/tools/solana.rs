@@ -98,7 +98,7 @@ impl Validator {
                 .wrap_err_with(|| format!("the program that {VARIABLE} names cannot be used"));
         }
         let cached = home(paths).join("bin").join(VALIDATOR);
-        if let Ok(validator) = Self::at(cached.clone(), "crates registry".to_owned()) {
+        if let Ok(validator) = Self::at(cached.clone(), "cache".to_owned()) {
             return Ok(Some(validator));
         }
         if unpack(paths, &cached)? {
