@@ -25,7 +25,7 @@ pub use create::{New, address_of, close, create};
 pub use error::Failure;
 pub use machine::{emit, keccak256, now, num, returns, same, units};
 pub use names::{ANY, DIRECTION_ANY, DIRECTION_IN, DIRECTION_OUT, Trip, action_id, scope_of, trip_message};
-pub use state::{Breaker, Scope, known, owned, parse_scope, signed, store, writable};
+pub use state::{Breaker, Scope, is_owned, known, owned, parse_scope, signed, store, writable};
 
 /// A word of 32 bytes: scopes, incidents, records, ids, keys.
 pub type Word = [u8; 32];

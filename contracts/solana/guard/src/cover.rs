@@ -8,7 +8,7 @@ use pinocchio::Address;
 use pinocchio::account::AccountView;
 use portcullis_rules::{Block, CLOSED, Level, OPEN, ScopeWord};
 use portcullis_solana_breaker::layout::{any, scope};
-use portcullis_solana_breaker::{ANY, DIRECTION_ANY, DIRECTION_OUT, Failure, Result, Word, same};
+use portcullis_solana_breaker::{ANY, DIRECTION_ANY, DIRECTION_OUT, Failure, Result, Word, is_owned, same};
 
 use crate::layout::{bridge, route};
 
@@ -100,7 +100,7 @@ impl<'a> Route<'a> {
                 let account = given.next().ok_or(Failure::Malformed)?;
                 // SECURITY: exactly the account that the route names, and still the program's own. What lies at the address
                 // of a scope, and was registered when the route was written, is that scope for good: nothing ends it.
-                if !same(account.address().as_array(), address) || !account.owned_by(program) {
+                if !same(account.address().as_array(), address) || !is_owned(account, program) {
                     return Err(Failure::WrongAccount(*account.address()).into());
                 }
                 let data = account.try_borrow()?;
