@@ -131,11 +131,15 @@ impl Stakes {
     /// # Errors
     /// [`SolanaProofError::NoStake`].
     pub fn voter(&self, account: &B256) -> Result<&Voter, SolanaProofError> {
+        self.placed(account).map(|(_place, voter)| voter)
+    }
+
+    /// The voter, and its place in the table.
+    pub(super) fn placed(&self, account: &B256) -> Result<(usize, &Voter), SolanaProofError> {
         let voters = &self.table.voters;
-        let place = voters.binary_search_by(|voter| voter.account.cmp(account));
+        let place = voters.binary_search_by(|voter| voter.account.cmp(account)).ok();
         place
-            .ok()
-            .and_then(|place| voters.get(place))
+            .and_then(|place| Some((place, voters.get(place)?)))
             .ok_or(SolanaProofError::NoStake { account: *account, epoch: self.table.epoch })
     }
 

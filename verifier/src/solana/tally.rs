@@ -1,12 +1,11 @@
 //! Counting stake: which share of an epoch's stake signed one block.
 
-use std::collections::BTreeSet;
-
 use super::{
     error::{SolanaProofError, bounded},
     limits::MAX_VOTES,
     signatures::Scrutiny,
     stakes::Stakes,
+    transaction::Signed,
     vote::VoteTransaction,
 };
 use crate::{Assurance, B256, Header, Verified};
@@ -33,6 +32,8 @@ pub struct SignedBlock {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CheckedVote {
     account: B256,
+    /// Its place in the table.
+    place: usize,
     stake: u64,
     slot: u64,
     bank_hash: B256,
@@ -62,7 +63,7 @@ impl CheckedVote {
 
 /// A vote that is about a slot of the table, of a voter with stake, and names the authorized voter as a signer.
 struct Candidate<'a> {
-    vote: VoteTransaction<'a>,
+    signed: Signed<'a>,
     checked: CheckedVote,
 }
 
@@ -70,7 +71,7 @@ impl<'a> Candidate<'a> {
     fn read(stakes: &Stakes, bytes: &'a [u8]) -> Result<Self, SolanaProofError> {
         let vote = VoteTransaction::read(bytes)?;
         let slot = stakes.slot(vote.sync.slot())?;
-        let voter = stakes.voter(&vote.account)?;
+        let (place, voter) = stakes.placed(&vote.account)?;
         let account = voter.account;
         if !voter.authority.is_some_and(|authority| vote.names_signer(&authority)) {
             return Err(SolanaProofError::NotAuthorized { account, epoch: stakes.table().epoch });
@@ -80,18 +81,19 @@ impl<'a> Candidate<'a> {
         }
         let checked = CheckedVote {
             account,
+            place,
             stake: voter.stake,
             slot,
             bank_hash: vote.sync.bank_hash,
             block_id: vote.sync.block_id,
             table: stakes.digest(),
         };
-        Ok(Self { vote, checked })
+        Ok(Self { signed: vote.transaction.signed(), checked })
     }
 
     /// All signatures of the transaction, because no validator takes one of which any does not verify.
     fn verify(self) -> Result<CheckedVote, SolanaProofError> {
-        self.vote.transaction.verify_signatures()?;
+        self.signed.verify()?;
         Ok(self.checked)
     }
 }
@@ -110,7 +112,9 @@ pub fn check_vote(stakes: &Stakes, bytes: &[u8]) -> Result<CheckedVote, SolanaPr
 pub struct Tally<'s> {
     stakes: &'s Stakes,
     block: Option<SignedBlock>,
-    voters: BTreeSet<B256>,
+    /// Who was counted, by their places in the table.
+    counted: Vec<bool>,
+    voters: usize,
     tallied: u64,
 }
 
@@ -118,7 +122,8 @@ impl<'s> Tally<'s> {
     /// Nothing counted yet; the first vote says which block is tallied.
     #[must_use]
     pub fn new(stakes: &'s Stakes) -> Self {
-        Self { stakes, block: None, voters: BTreeSet::new(), tallied: 0 }
+        let counted = vec![false; stakes.table().voters.len()];
+        Self { stakes, block: None, counted, voters: 0, tallied: 0 }
     }
 
     /// Counts a vote.
@@ -141,9 +146,12 @@ impl<'s> Tally<'s> {
                 found: vote.block_id,
             });
         }
-        if !self.voters.insert(account) {
-            return Err(SolanaProofError::DuplicateVoter { account });
+        // A vote that was checked by this table has a place in it.
+        match self.counted.get_mut(vote.place) {
+            Some(counted) if !*counted => *counted = true,
+            _ => return Err(SolanaProofError::DuplicateVoter { account }),
         }
+        self.voters = self.voters.saturating_add(1);
         self.tallied = self.tallied.saturating_add(vote.stake);
         Ok(())
     }
@@ -157,7 +165,7 @@ impl<'s> Tally<'s> {
     /// How many voters were counted.
     #[must_use]
     pub fn voters(&self) -> usize {
-        self.voters.len()
+        self.voters
     }
 
     /// Whether more than two thirds of the stake are counted.

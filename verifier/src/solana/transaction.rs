@@ -133,6 +133,25 @@ impl<'a> Transaction<'a> {
     /// # Errors
     /// [`SolanaProofError::InvalidSignature`] names the first that does not verify.
     pub fn verify_signatures(&self) -> Result<(), SolanaProofError> {
+        self.signed().verify()
+    }
+
+    /// What its signatures are verified by.
+    pub(super) fn signed(&self) -> Signed<'a> {
+        Signed { signatures: self.signatures, keys: self.keys, message: self.message }
+    }
+}
+
+/// All of a transaction that is left to look at once its message was: small, so that a thousand of them stay close together.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Signed<'a> {
+    signatures: &'a [[u8; 64]],
+    keys: &'a [[u8; 32]],
+    message: &'a [u8],
+}
+
+impl Signed<'_> {
+    pub(super) fn verify(&self) -> Result<(), SolanaProofError> {
         for (signature, key) in self.signatures.iter().zip(self.keys) {
             verify_strict(key, signature, self.message)?;
         }
