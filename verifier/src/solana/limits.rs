@@ -21,6 +21,9 @@ pub const MAX_VOTERS: usize = 16_384;
 /// Votes in one piece of evidence: one for each vote account that counts.
 pub const MAX_VOTES: usize = MAX_VOTERS;
 
+/// Keys that a vote account may name for epochs: those that are set for later ones, and the one in force. It holds far fewer.
+pub const MAX_AUTHORITIES: usize = 32;
+
 /// Bytes of a pinned table of stakes: 73 for each voter, and its head.
 pub const MAX_TABLE_BYTES: usize = 2 * 1024 * 1024;
 

@@ -1,9 +1,10 @@
 //! Stake and inclusion proofs of the Solana family, in honest words.
 //!
 //! *Who is in the play.* The operator pins a [`StakeTable`]: who votes in an epoch, and with how much stake; it comes
-//! from a snapshot's [`Manifest`]. An adapter gathers [`ShredEvidence`]: votes for a block, the shreds of that block
-//! and of those between it and the claim's, and what operators report. [`ShredSystem`] judges it: each vote must be
-//! signed by the authorized voter of an account with stake ([`check_vote`]), more than two thirds of the stake must
+//! from a snapshot's [`Manifest`], or from what several operators say alike ([`authorized_voter`]). An adapter gathers
+//! [`ReportEvidence`], which is what operators say and votes for the block, or [`ShredEvidence`]: votes for a block, the
+//! shreds of that block and of those between it and the claim's, and what operators report. [`ShredSystem`] judges it: each
+//! vote must be signed by the authorized voter of an account with stake ([`check_vote`]), more than two thirds of the stake must
 //! have signed one block ([`Tally`]), every shred must lead to the root of its FEC set, every set to the one before
 //! it, and the last one to the block id that was signed ([`Block`], [`verify_block`], [`verify_parent`]); then the
 //! block's entries are read ([`read_entries`]), and follow from one another ([`verify_entries`]).
@@ -35,6 +36,7 @@ mod system;
 mod tally;
 mod transaction;
 mod vote;
+mod vote_state;
 
 pub use block::{Block, verify_block, verify_parent};
 pub use entries::{Entry, read_entries};
@@ -51,6 +53,7 @@ pub use system::ShredSystem;
 pub use tally::{CheckedVote, SignedBlock, Tally, check_vote, verify_votes};
 pub use transaction::{Instruction, Transaction, transaction_id};
 pub use vote::{Lockout, TowerSync, VOTE_PROGRAM, VoteTransaction};
+pub use vote_state::{STATE_BYTES, authorized_voter};
 
 use crate::Slug;
 

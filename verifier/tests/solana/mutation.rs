@@ -4,12 +4,17 @@
 //! signatures of a shred) is not in evidence, so that every bit of it counts; a mutant that decides anything fails.
 
 use portcullis_verifier::{
-    Claim, Verdict,
-    solana::{Block, ShredEvidence, check_vote, read_entries, verify_entries},
+    B256, BlockRef, ChainId, Claim, Evidence, Inclusion, OperatorId, System, Trust, Verdict,
+    solana::{
+        Block, Certificate, ReportEvidence, ReportSystem, Said, Scrutiny, ShredEvidence, StakeTable,
+        Statement, check_vote, read_entries, system_name, verify_entries,
+    },
 };
 
 use crate::{
-    fixture::{SLOT, child, claimed, lay_out, shown, shred, validators, verdict_of},
+    fixture::{
+        SLOT, chain, child, claimed, lay_out, shown, shred, table, trust, validators, verdict_of, vote,
+    },
     testnet::votes_for_parent,
     vectors::{Testnet, say},
 };
@@ -89,6 +94,72 @@ fn evidence_with_a_flipped_bit_or_a_cut_proves_and_refutes_nothing() {
     }
     say(&format!("mutants of evidence in all: {total} rejected"));
     assert!(total > 20_000, "the harness itself must not shrink unseen: {total}");
+}
+
+/// What two operators say of a record, and votes for its block: every bit of it, and every vote, list and table that is
+/// exchanged.
+#[test]
+fn reports_with_votes_beside_them_are_spoiled_by_every_bit() {
+    let made = claimed();
+    let block = BlockRef { height: made.slot, hash: made.blockhash };
+    let raw = B256::repeat_byte(5);
+    let claim = Claim::Emitted { chain: chain(), block, log_index: 3, raw };
+    let said = |operator| Said {
+        operator: OperatorId::new(operator).unwrap(),
+        statement: Statement::Record { block, index: 3, raw: Some(raw) },
+    };
+    let original = ReportEvidence {
+        said: vec![said("one"), said("three")],
+        certificate: Some(made.votes(&validators()[..3])),
+    };
+    let system = ReportSystem { scrutiny: Scrutiny::Every };
+    let judge = |evidence: &Evidence, trust: &Trust| system.verify(&claim, evidence, trust);
+    let Verdict::Proven(assurance) = judge(&original.to_evidence(), &trust(2)) else { panic!("proven") };
+    assert_eq!((assurance.header.signed_bps, assurance.inclusion), (Some(8_000), Inclusion::Reported));
+
+    let mut tally = Tally::default();
+    let undecided = |verdict| matches!(verdict, Verdict::Undecided(_));
+    let sent = original.to_evidence();
+    for (how, bytes) in broken(&sent.bytes, 0, 1) {
+        tally.judge(|| how, !undecided(judge(&Evidence { bytes, ..sent.clone() }, &trust(2))));
+    }
+    let good = validators();
+    let with = |votes: Vec<Vec<u8>>| {
+        ReportEvidence { certificate: Some(Certificate::Tower { votes }), ..original.clone() }.to_evidence()
+    };
+    let vote_at = |slot| good[..3].iter().map(|one| vote(one, slot, made.block_id)).collect::<Vec<_>>();
+    let all = vote_at(made.slot);
+    let twice = [all.clone(), all[..1].to_vec()].concat();
+    let mut mixed = all.clone();
+    mixed[2] = vote(&good[2], made.slot, B256::repeat_byte(9));
+    let regime = Some(Certificate::Alpenglow { certificate: vec![1; 96] });
+    for (how, evidence) in [
+        ("votes for the slot before", with(vote_at(made.slot - 1))),
+        ("one vote twice", with(twice)),
+        ("votes for two blocks", with(mixed)),
+        ("too few votes", with(all[..2].to_vec())),
+        ("no votes", with(Vec::new())),
+        (
+            "a certificate of another regime",
+            ReportEvidence { certificate: regime, ..original.clone() }.to_evidence(),
+        ),
+    ] {
+        tally.judge(|| how.to_owned(), !undecided(judge(&evidence, &trust(2))));
+    }
+    let own = table(&good);
+    let next =
+        StakeTable { epoch: 8, first_slot: own.last_slot + 1, last_slot: own.last_slot + 200, ..own.clone() };
+    let migrated = StakeTable { other_regime_from: Some(own.first_slot), ..own.clone() };
+    let elsewhere = StakeTable { chain: ChainId::new("solana:other").unwrap(), ..own };
+    for (how, table) in
+        [("of the next epoch", next), ("of another regime", migrated), ("of another chain", elsewhere)]
+    {
+        let pinned = std::collections::BTreeMap::from([(system_name(), table.to_bytes())]);
+        tally.judge(|| format!("a table {how}"), !undecided(judge(&sent, &Trust { pinned, ..trust(2) })));
+    }
+    let nothing = Trust { pinned: std::collections::BTreeMap::new(), ..trust(2) };
+    tally.judge(|| "no table".to_owned(), !undecided(judge(&sent, &nothing)));
+    tally.check("reports with votes beside them", 10_000);
 }
 
 #[test]

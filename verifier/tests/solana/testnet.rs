@@ -3,8 +3,8 @@
 use portcullis_verifier::{
     Execution, Inclusion,
     solana::{
-        Block, Scrutiny, SolanaProofError, Tally, Transaction, VoteTransaction, check_vote, read_entries,
-        verify_entries, verify_ticks, verify_votes,
+        Block, STATE_BYTES, Scrutiny, SolanaProofError, Tally, Transaction, VoteTransaction,
+        authorized_voter, check_vote, read_entries, verify_entries, verify_ticks, verify_votes,
     },
 };
 
@@ -118,4 +118,25 @@ fn votes_for_other_slots_and_stakes_of_another_epoch_do_not_count() {
     let next = testnet.read_manifest().table(stakes.table().chain, 981).unwrap().open().unwrap();
     let late = verify_votes(&next, &votes_for_parent(&block), Scrutiny::Every);
     assert!(matches!(late, Err(SolanaProofError::OtherEpoch { epoch: 981, .. })), "{late:?}");
+}
+
+/// The manifest names who may vote; the accounts themselves, as they stood at that slot, name the same keys.
+#[test]
+fn vote_accounts_name_the_keys_that_the_manifest_names() {
+    let Some(testnet) = Testnet::find() else { return };
+    let stakes = testnet.stakes();
+    let mut compared = 0;
+    for (account, state) in testnet.vote_accounts() {
+        let Ok(voter) = stakes.voter(&account) else { continue };
+        assert_eq!(authorized_voter(&state, 980), Ok(voter.authority), "{account}");
+        let first = state.len().min(STATE_BYTES);
+        assert_eq!(
+            authorized_voter(&state[..first], 980),
+            Ok(voter.authority),
+            "{account}, only its beginning"
+        );
+        compared += 1;
+    }
+    assert!(compared > 400, "{compared}");
+    say(&format!("testnet: {compared} vote accounts name the voter that the manifest names"));
 }

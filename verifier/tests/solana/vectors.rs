@@ -13,8 +13,8 @@ use std::{
 
 use flate2::read::GzDecoder;
 use portcullis_verifier::{
-    ChainId,
-    solana::{Manifest, Stakes, authenticated_part},
+    B256, ChainId,
+    solana::{Manifest, Stakes, VOTE_PROGRAM, authenticated_part},
 };
 
 /// Testnet as CAIP-2 names it: the first half of its genesis hash.
@@ -25,6 +25,30 @@ pub(crate) struct Testnet {
     /// Shreds as they travelled.
     pub(crate) wire: Vec<Vec<u8>>,
     pub(crate) manifest: Vec<u8>,
+    accounts: Vec<u8>,
+}
+
+#[derive(serde::Deserialize)]
+struct AccountJson {
+    pubkey: String,
+    owner: String,
+    data: Vec<u8>,
+}
+
+/// An address in base 58, digit by digit.
+fn address(text: &str) -> [u8; 32] {
+    let alphabet = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
+    let mut bytes = [0u8; 32];
+    for digit in text.bytes() {
+        let mut carry = alphabet.iter().position(|known| *known == digit).unwrap();
+        for byte in bytes.iter_mut().rev() {
+            carry += usize::from(*byte) * 58;
+            *byte = (carry & 0xff) as u8;
+            carry >>= 8;
+        }
+        assert_eq!(carry, 0, "{text} has more than 32 bytes");
+    }
+    bytes
 }
 
 impl Testnet {
@@ -37,7 +61,9 @@ impl Testnet {
         let folder = root.join("solana/testnet-417955322");
         if folder.is_dir() {
             let wire = serde_json::from_slice(&unpacked(&folder.join("shreds.json.gz"))).unwrap();
-            return Some(Self { wire, manifest: unpacked(&folder.join("manifest.bin.gz")) });
+            let unpacked = |name| unpacked(&folder.join(name));
+            let (manifest, accounts) = (unpacked("manifest.bin.gz"), unpacked("accounts.json.gz"));
+            return Some(Self { wire, manifest, accounts });
         }
         let message = format!(
             "the vectors 'solana/testnet-417955322' are missing under {}. They are published in \
@@ -56,6 +82,13 @@ impl Testnet {
 
     pub(crate) fn read_manifest(&self) -> Manifest {
         Manifest::read(&self.manifest).unwrap()
+    }
+
+    /// Vote accounts that the block touches, with their state before it.
+    pub(crate) fn vote_accounts(&self) -> Vec<(B256, Vec<u8>)> {
+        let accounts: Vec<AccountJson> = serde_json::from_slice(&self.accounts).unwrap();
+        let of_votes = accounts.into_iter().filter(|account| address(&account.owner) == VOTE_PROGRAM);
+        of_votes.map(|account| (B256::from(address(&account.pubkey)), account.data)).collect()
     }
 
     /// The stakes of the epoch that the block is in.
