@@ -215,6 +215,9 @@ pub enum FaultKind {
     DeepReorg,
     /// The chain's own validators have signed two truths, by proof.
     Equivocation,
+    /// Nothing more can be proven about the chain: its validators agree by rules that this version does not know, or what
+    /// proofs start from has run out. What operators report is told as before.
+    Unproven,
 }
 
 /// A fault of an endpoint, or of the chain when no operator is named.

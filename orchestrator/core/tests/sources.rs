@@ -160,6 +160,16 @@ fn deep_reorganisation() {
     assert_eq!(other.causes(), [Cause::EndpointDissent]);
 }
 
+/// Nothing more can be proven of a chain whose blocks are told as before: people are told, and nothing is taken for dark.
+#[test]
+fn proofs_that_stop_are_told_and_are_no_darkness() {
+    let mut run = scene();
+    run.fault(away(), None, FaultKind::Unproven);
+    assert_eq!(run.classes(Cause::EndpointDissent), [ActionClass::Notify]);
+    run.see(Move::release(7, 5_000, NOW + 2 * FINALITY));
+    assert!(!run.causes().contains(&Cause::DarkSource), "{:?}", run.causes());
+}
+
 #[test]
 fn overload_limits_and_is_over_when_it_is_over() {
     let mut run = scene();

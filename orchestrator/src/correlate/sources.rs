@@ -73,8 +73,11 @@ impl Sources {
                 source.faulty.clear();
                 source.all_dark = false;
             }
-            // A chain that stands still, that went back far, or that signed two truths still tells.
-            (FaultKind::Stalled | FaultKind::DeepReorg | FaultKind::Equivocation, _) => {}
+            // A chain that stands still, that went back far, that signed two truths, or that nothing is proven of still tells.
+            (
+                FaultKind::Stalled | FaultKind::DeepReorg | FaultKind::Equivocation | FaultKind::Unproven,
+                _,
+            ) => {}
             (_, Some(operator)) => {
                 source.faulty.insert(operator);
             }
@@ -209,6 +212,7 @@ mod tests {
     fn a_stall_is_the_chains_and_not_the_sources() {
         let mut sources = sources();
         assert_eq!(sources.fault(chain(), &fault(None, FaultKind::Stalled), 1), None);
+        assert_eq!(sources.fault(chain(), &fault(None, FaultKind::Unproven), 1), None);
         assert!(!sources.is_dark(chain()));
     }
 }

@@ -1,4 +1,4 @@
-//! Operators contradict each other, or one is dark, behind, or answers garbage.
+//! Operators contradict each other, or one is dark, behind, or answers garbage; or nothing more can be proven of what they say.
 
 use portcullis_verifier::{ActionClass, FaultKind};
 
@@ -18,6 +18,9 @@ pub(super) const DETECTOR: Detector = Detector {
 
 fn run(world: &World<'_>, fact: &Fact<'_>) -> Option<Finding> {
     let detail = match fact {
+        Fact::Fault { chain, fault } if fault.kind == FaultKind::Unproven => {
+            format!("proofs of {} have stopped: {}", world.chain(*chain), fault.detail)
+        }
         Fact::Fault { chain, fault } => {
             let what = match fault.kind {
                 FaultKind::DissentHead => "contradicts the quorum about a block",
@@ -28,7 +31,8 @@ fn run(world: &World<'_>, fact: &Fact<'_>) -> Option<Finding> {
                 FaultKind::Recovered
                 | FaultKind::Stalled
                 | FaultKind::DeepReorg
-                | FaultKind::Equivocation => return None,
+                | FaultKind::Equivocation
+                | FaultKind::Unproven => return None,
             };
             let who =
                 fault.operator.map_or_else(|| String::from("an endpoint"), |name| format!("operator {name}"));

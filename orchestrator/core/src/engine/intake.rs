@@ -192,7 +192,7 @@ impl Engine {
                     self.clear_chain(Cause::EndpointDissent, chain);
                 }
             }
-            FaultKind::DeepReorg | FaultKind::Equivocation => {}
+            FaultKind::DeepReorg | FaultKind::Equivocation | FaultKind::Unproven => {}
             _ => {
                 self.faulty.insert((chain, fault.operator));
             }

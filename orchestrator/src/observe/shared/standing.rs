@@ -21,7 +21,7 @@ impl Faults {
                 (FaultKind::Recovered, None) => self.0.clear(),
                 (FaultKind::Recovered, operator) => self.0.retain(|(who, _), _| *who != operator),
                 // Told once, and never over.
-                (FaultKind::DeepReorg | FaultKind::Equivocation, _) => {}
+                (FaultKind::DeepReorg | FaultKind::Equivocation | FaultKind::Unproven, _) => {}
                 (kind, operator) => drop(self.0.insert((operator, kind), observation.clone())),
             }
         }
