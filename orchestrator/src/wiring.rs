@@ -16,7 +16,10 @@ use cosmos::CosmosFamily;
 use evm::EvmFamily;
 use part::Part;
 use portcullis_adapter::Readiness;
-use portcullis_verifier::registry::{Registry, System};
+use portcullis_verifier::{
+    B256,
+    registry::{Registry, System},
+};
 use solana::SolanaFamily;
 
 use crate::{
@@ -99,6 +102,55 @@ pub async fn dial(loaded: &Loaded, chain: &ChainConfig) -> Result<Vec<Readiness>
         Family::Solana => family::dial::<SolanaFamily>(&part).await,
     };
     dialled.map_err(|problems| Problems::new(&loaded.config.file, problems))
+}
+
+/// A table of stakes that was made to be looked at and pinned by a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StakesMade {
+    /// For which epoch.
+    pub epoch: u64,
+    /// First and last slot of it.
+    pub slots: (u64, u64),
+    /// Vote accounts with stake.
+    pub voters: usize,
+    /// How many of them nobody can vote for.
+    pub mute: usize,
+    /// All stake, in base units.
+    pub stake: u64,
+    /// The file.
+    pub bytes: Vec<u8>,
+    /// Its SHA-256.
+    pub sha256: B256,
+    /// Operators that told it alike; none where it comes from a file.
+    pub agreeing: Vec<String>,
+    /// Operators that did not, and what they told instead.
+    pub others: Vec<String>,
+}
+
+/// Asks every operator of a chain who votes in its epoch that runs.
+///
+/// # Errors
+/// Why there is no table, for people.
+pub async fn stakes_now(loaded: &Loaded, chain: &ChainConfig) -> Result<StakesMade, String> {
+    match chain.family {
+        Family::Solana => solana::stakes_now(&Part::new(loaded, chain)).await,
+        Family::Evm | Family::Cosmos => Err(no_stakes(chain)),
+    }
+}
+
+/// Takes the table of an epoch out of a manifest.
+///
+/// # Errors
+/// Why there is no table, for people.
+pub fn stakes_of(chain: &ChainConfig, manifest: &[u8], epoch: u64) -> Result<StakesMade, String> {
+    match chain.family {
+        Family::Solana => solana::stakes_of(chain.id.value, manifest, epoch),
+        Family::Evm | Family::Cosmos => Err(no_stakes(chain)),
+    }
+}
+
+fn no_stakes(chain: &ChainConfig) -> String {
+    format!("proofs on {} start from no table of stakes", chain.id.value)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ pub use portcullis_adapter::config::{
 use portcullis_verifier::{B256, ChainId, Slug};
 use serde::Deserialize;
 
-use crate::{decode::Decoder, limits};
+use crate::{decode::Decoder, limits, stakes::StakeSource};
 
 mod compile;
 mod fees;
@@ -54,6 +54,10 @@ pub struct SolanaConfig {
     /// Whether what watched programs log is previewed as soon as one operator has processed it.
     #[serde(default)]
     pub pending: bool,
+    /// Who votes, and with how much stake, as a person pinned it for the epoch that runs; none where only operators are
+    /// believed.
+    #[serde(default)]
+    pub stakes: Option<StakeSource>,
     /// Programs and mints whose records are observed: a program by its address, a token by `mint:` and its address. Whoever
     /// changes who may upgrade the program, or who may mint or freeze the token, is observed without any mapping.
     #[serde(default)]

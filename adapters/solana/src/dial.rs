@@ -21,7 +21,8 @@ use crate::{
 
 impl Solana {
     /// Asks every endpoint what watching and containing will need of it: `endpoint`, `chain`, `blocks`, `push`, `regime`,
-    /// `quorum`, and whether every watched program and mint is there (`code`). Details name the operator and, where something
+    /// `quorum`, whether every watched program and mint is there (`code`), and whether the pinned table of stakes is one of the
+    /// epoch that runs (`stakes`). Details name the operator and, where something
     /// is wrong, say what to do.
     pub async fn dial(&self) -> Vec<Readiness> {
         let asked =
@@ -31,6 +32,7 @@ impl Solana {
             Ok(tip) => {
                 let agreed = format!("{} operators agree on slot {}", self.network.quorum, tip.block.height);
                 checks.add("quorum", true, &agreed);
+                self.dial_stakes(tip.block.height, &mut checks);
             }
             Err(error) => {
                 let text = format!("{}; use endpoints that are in step, or a lower quorum", chain_of(&error));
@@ -99,6 +101,22 @@ impl Solana {
                 (None, checks.0)
             }
         }
+    }
+
+    /// Whether the pinned table of stakes is one of the epoch that runs.
+    fn dial_stakes(&self, slot: u64, checks: &mut Checks) {
+        let Some(pinned) = &self.network.stakes else { return };
+        let table = pinned.stakes().table();
+        let (epoch, first, last) = (table.epoch, table.first_slot, table.last_slot);
+        let text = if pinned.covers(slot) {
+            format!("votes are counted by the table of epoch {epoch}, until slot {last}")
+        } else {
+            format!(
+                "PC-0981: the pinned table of stakes is of epoch {epoch} (slots {first} to {last}), the chain is at slot \
+                 {slot}; make a new one with `portcullis stakes`"
+            )
+        };
+        checks.add("stakes", pinned.covers(slot), &text);
     }
 
     /// An account as the first operator tells it that answers; none when it is not there, or nobody says.

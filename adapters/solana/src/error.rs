@@ -14,6 +14,9 @@ pub enum BuildError {
     /// An endpoint cannot be asked.
     #[error(transparent)]
     Client(#[from] NoClient),
+    /// The pinned table of stakes cannot be used.
+    #[error(transparent)]
+    Stakes(#[from] crate::stakes::StakesError),
     /// The signing key could not be had.
     #[error("no signer")]
     Signer(#[from] crate::signer::SignerError),

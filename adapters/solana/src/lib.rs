@@ -16,11 +16,15 @@ pub mod devnet;
 mod dial;
 pub mod error;
 mod finality;
+#[cfg(test)]
+mod fixture;
 pub mod limits;
 pub mod observe;
 pub mod prove;
 pub mod signer;
+pub mod stakes;
 mod transport;
+mod votes;
 
 use std::sync::Arc;
 
@@ -29,6 +33,7 @@ pub use contain::SolanaContainer;
 pub use error::BuildError;
 pub use observe::SolanaObserver;
 pub use prove::SolanaProver;
+pub use stakes::PinnedStakes;
 
 /// One cluster with its connections. The roles share it.
 #[derive(Debug, Clone)]
@@ -41,7 +46,8 @@ impl Solana {
     /// Checks the configuration and prepares connections; opens none yet.
     ///
     /// # Errors
-    /// [`BuildError`] with every mistake of the configuration, or when an HTTP client cannot be made.
+    /// [`BuildError`] with every mistake of the configuration, when the pinned table of stakes cannot be used, or when an
+    /// HTTP client cannot be made.
     pub fn new(config: SolanaConfig) -> Result<Self, BuildError> {
         let compiled = Arc::new(config.compile()?);
         let network = Arc::new(transport::Network::new(&compiled)?);
@@ -52,6 +58,12 @@ impl Solana {
     #[must_use]
     pub fn compiled(&self) -> &Compiled {
         &self.compiled
+    }
+
+    /// The table of stakes that is pinned; none where none is configured.
+    #[must_use]
+    pub fn stakes(&self) -> Option<Arc<PinnedStakes>> {
+        self.network.stakes.clone()
     }
 
     /// Who watches.

@@ -118,3 +118,17 @@ pub const ACCOUNTS_ASKED: usize = 100;
 pub const ACCOUNT_BYTES: usize = 64 << 10;
 /// How long the others are waited for once a quorum has said what is asked for evidence.
 pub const VOICES_GRACE: Duration = Duration::from_millis(20);
+
+/// How long evidence waits for votes by default, milliseconds: the blocks that hold them are confirmed within a second, and a
+/// decision waits two for evidence before it acts on suspicion.
+pub const VOTES_WAIT_DEFAULT_MS: u64 = 1_500;
+/// Longest such wait that can be configured, milliseconds: evidence has ten seconds in all.
+pub const VOTES_WAIT_MAX_MS: u64 = 8_000;
+/// Blocks that are looked through for votes, behind the one that they sign: nearly all stand in the first two.
+pub const VOTES_FOLLOWING_BLOCKS: usize = 4;
+/// Questions for such blocks in one search: each by two of three operators. Each answer has megabytes.
+pub const VOTES_BLOCKS_MAX: usize = 8;
+/// Votes whose signatures are verified in one search, for each voter of the table: a liar's forgeries cost no more.
+pub const VOTES_TRIED_EACH: usize = 4;
+/// Pause before the following blocks are asked for again, where there are no new ones: a quarter of a slot.
+pub const VOTES_PAUSE: Duration = Duration::from_millis(100);

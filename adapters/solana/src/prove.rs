@@ -1,7 +1,9 @@
 //! Gathering evidence: what operators report, and which stake signed.
 //!
 //! Nothing of state, records or success can be proven on this family. What is gathered is what each operator says, and the
-//! verifier counts; where votes of the claim's block are at hand and a table of stakes is pinned, the tally stands beside it.
+//! verifier counts. Where a table of stakes is pinned, votes that sign the claim's block are gathered meanwhile, and stand
+//! beside it: they add to what the header rests on, and bind no transaction. Where they cannot be had, what operators say
+//! counts as it would without.
 
 use std::sync::Arc;
 
@@ -11,7 +13,7 @@ use portcullis_adapter::{AdapterError, Class, Prove};
 use portcullis_rpc::{Operator, RpcError};
 use portcullis_verifier::{
     B256, BlockRef, ChainId, Claim, Evidence, FaultKind,
-    solana::{Report, ReportEvidence, Said, ShredEvidence, Statement},
+    solana::{Certificate, Report, ReportEvidence, Said, ShredEvidence, Statement},
 };
 
 use crate::{
@@ -20,6 +22,7 @@ use crate::{
     error::{chain_of, no_quorum},
     limits,
     transport::{Network, not_there, told},
+    votes::{counted, votes_for},
 };
 
 /// Gathers evidence on one cluster.
@@ -88,6 +91,84 @@ impl SolanaProver {
             Claim::NotEmitted { .. } | Claim::Stored { .. } | Claim::NotStored { .. } => Ok(None),
         }
     }
+
+    /// Votes that sign the claim's block, where a table of stakes is pinned and the claim is about what stands in the block.
+    /// What holds in a state is read from later blocks, of which these votes say nothing.
+    async fn certificate(&self, claim: &Claim) -> Option<Certificate> {
+        let pinned = self.network.stakes.as_ref()?;
+        if !matches!(claim, Claim::Emitted { .. } | Claim::Included { .. }) {
+            return None;
+        }
+        match votes_for(&self.network, pinned, claim.block().height).await {
+            Ok(votes) => {
+                counted(self.network.chain, "enough");
+                Some(Certificate::Tower { votes })
+            }
+            Err(why) => {
+                counted(self.network.chain, why.outcome());
+                tracing::warn!(chain = %self.network.chain, why = chain_of(&why), "no stake is counted");
+                None
+            }
+        }
+    }
+
+    /// What operators say of a claim.
+    async fn heard(&self, claim: &Claim) -> Result<Heard, AdapterError> {
+        let chain = self.network.chain;
+        let mints = self.mints(claim).await?;
+        let mints = mints.as_slice();
+        let asks = self
+            .network
+            .operators
+            .iter()
+            .map(|operator| async move { (operator, self.word(operator, claim, mints).await) });
+        let mut asks: FuturesUnordered<_> = asks.collect();
+        let (mut heard, mut last_error) = (Heard::default(), None);
+        loop {
+            // Once a quorum has spoken the others are waited for a moment, so that who contradicts is heard too.
+            let next = if heard.voices() >= self.network.quorum {
+                tokio::time::timeout(limits::VOICES_GRACE, asks.next()).await.unwrap_or(None)
+            } else {
+                asks.next().await
+            };
+            let Some((operator, word)) = next else { break };
+            match word {
+                Ok(Some(Word::Statement(statement))) => {
+                    heard.said.push(Said { operator: operator.name, statement });
+                }
+                Ok(Some(Word::Report(report))) => heard.reports.push(report),
+                Ok(None) => {}
+                Err(error) => {
+                    if not_there(&error).is_none() && !matches!(error, RpcError::Server { .. }) {
+                        self.network.faults.failed(operator.name, "evidence", &error);
+                    }
+                    let what = format!("evidence: {}", chain_of(&error));
+                    last_error = Some(AdapterError::new(chain, Some(operator.name), error.class(), what));
+                }
+            }
+        }
+        if heard.voices() == 0 {
+            return Err(last_error.unwrap_or_else(|| no_quorum(chain, "no operator says anything of it")));
+        }
+        let said = heard.said.iter().map(|one| one.operator);
+        for one in said.chain(heard.reports.iter().map(|one| one.operator)) {
+            self.network.faults.over(one, FaultKind::Dark);
+        }
+        Ok(heard)
+    }
+}
+
+/// What operators said, in the terms of one of the proof systems.
+#[derive(Debug, Default)]
+struct Heard {
+    said: Vec<Said>,
+    reports: Vec<Report>,
+}
+
+impl Heard {
+    fn voices(&self) -> usize {
+        self.said.len().max(self.reports.len())
+    }
 }
 
 #[async_trait]
@@ -106,50 +187,24 @@ impl Prove for SolanaProver {
             let what = "nobody on this family can say that";
             return Err(AdapterError::new(chain, None, Class::Permanent, what));
         }
-        let mints = self.mints(claim).await?;
-        let mints = mints.as_slice();
-        let asks = self
-            .network
-            .operators
-            .iter()
-            .map(|operator| async move { (operator, self.word(operator, claim, mints).await) });
-        let mut asks: FuturesUnordered<_> = asks.collect();
-        let (mut said, mut reports, mut last_error) = (Vec::new(), Vec::new(), None);
-        let enough =
-            |said: &Vec<Said>, reports: &Vec<Report>| said.len().max(reports.len()) >= self.network.quorum;
-        loop {
-            // Once a quorum has spoken the others are waited for a moment, so that who contradicts is heard too.
-            let next = if enough(&said, &reports) {
-                tokio::time::timeout(limits::VOICES_GRACE, asks.next()).await.unwrap_or(None)
-            } else {
-                asks.next().await
-            };
-            let Some((operator, word)) = next else { break };
-            match word {
-                Ok(Some(Word::Statement(statement))) => {
-                    said.push(Said { operator: operator.name, statement })
-                }
-                Ok(Some(Word::Report(report))) => reports.push(report),
-                Ok(None) => {}
-                Err(error) => {
-                    if not_there(&error).is_none() && !matches!(error, RpcError::Server { .. }) {
-                        self.network.faults.failed(operator.name, "evidence", &error);
-                    }
-                    let what = format!("evidence: {}", chain_of(&error));
-                    last_error = Some(AdapterError::new(chain, Some(operator.name), error.class(), what));
-                }
+        let (heard, votes) = (self.heard(claim), self.certificate(claim));
+        tokio::pin!(heard, votes);
+        let mut certificate = None;
+        let heard = loop {
+            tokio::select! {
+                heard = &mut heard => break heard?,
+                found = &mut votes, if certificate.is_none() => certificate = Some(found),
             }
-        }
-        if said.is_empty() && reports.is_empty() {
-            return Err(last_error.unwrap_or_else(|| no_quorum(chain, "no operator says anything of it")));
-        }
-        for one in said.iter().map(|one| one.operator).chain(reports.iter().map(|one| one.operator)) {
-            self.network.faults.over(one, FaultKind::Dark);
-        }
+        };
+        let certificate = match certificate {
+            Some(found) => found,
+            None => votes.await,
+        };
+        let Heard { said, reports } = heard;
         Ok(if reports.is_empty() {
-            ReportEvidence { said, certificate: None }.to_evidence()
+            ReportEvidence { said, certificate }.to_evidence()
         } else {
-            ShredEvidence { reports, certificate: None, blocks: Vec::new() }.to_evidence()
+            ShredEvidence { reports, certificate, blocks: Vec::new() }.to_evidence()
         })
     }
 

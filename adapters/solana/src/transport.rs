@@ -7,13 +7,13 @@ mod logs;
 
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use portcullis_rpc::{Client, FaultLog, Operator, operators};
 use portcullis_verifier::{B256, ChainId};
 
-use crate::{config::Compiled, error::BuildError};
+use crate::{config::Compiled, error::BuildError, stakes::PinnedStakes};
 
 pub(crate) use answers::{
     AT_CONFIRMED, AT_FINALIZED, AT_PROCESSED, NotThere, blocks_between, genesis, is_of, not_there, slot,
@@ -32,12 +32,15 @@ pub(crate) struct Network {
     pub(crate) faults: FaultLog,
     /// What Gates hold.
     pub(crate) mints: Mints,
+    /// Who votes, where a person pinned it.
+    pub(crate) stakes: Option<Arc<PinnedStakes>>,
 }
 
 impl Network {
     pub(crate) fn new(compiled: &Compiled) -> Result<Self, BuildError> {
         let config = &compiled.config;
         let (operators, submit) = operators(&config.endpoints, &config.submission)?;
+        let stakes = config.stakes.as_ref().map(|source| PinnedStakes::open(source, config.chain));
         Ok(Self {
             chain: config.chain,
             quorum: usize::from(config.quorum),
@@ -45,6 +48,7 @@ impl Network {
             submit,
             faults: FaultLog::default(),
             mints: Mints::default(),
+            stakes: stakes.transpose()?.map(Arc::new),
         })
     }
 }

@@ -72,6 +72,9 @@ pub(super) fn explain(check: &str) -> (&'static str, Severity) {
         "pruned" => ("PC-0939", Severity::Error),
         "nested" => ("PC-0940", Severity::Warning),
         "root" => ("PC-0944", Severity::Error),
+        // What operators report counts as before; only stake is not counted.
+        "regime" => ("PC-0953", Severity::Warning),
+        "stakes" => ("PC-0981", Severity::Warning),
         // `endpoint`, and whatever a family may add: it does not answer.
         _ => ("PC-0301", Severity::Error),
     }

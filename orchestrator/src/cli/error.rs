@@ -133,6 +133,18 @@ pub enum CliError {
     /// The engine refuses the recording's configuration.
     #[error("PC-0419: the recording cannot be run")]
     Backtest(#[from] BacktestError),
+    /// No table of stakes can be made.
+    #[error("PC-0983: no table of stakes: {0}")]
+    NoStakes(String),
+    /// A file for a table of stakes cannot be read or written.
+    #[error("PC-0984: {} cannot be used", path.display())]
+    StakesFile {
+        /// Which.
+        path: std::path::PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
     /// Standard output cannot be written.
     #[error("PC-0415: standard output cannot be written")]
     Output(#[source] io::Error),
@@ -192,6 +204,8 @@ impl CliError {
             Self::NoCanary => (Some("PC-0610"), EXIT_NO),
             Self::Recording(_) => (Some("PC-0418"), EXIT_BROKEN),
             Self::Backtest(_) => (Some("PC-0419"), EXIT_BROKEN),
+            Self::NoStakes(_) => (Some("PC-0983"), EXIT_BROKEN),
+            Self::StakesFile { .. } => (Some("PC-0984"), EXIT_BROKEN),
             Self::Output(_) => (Some("PC-0415"), EXIT_BROKEN),
             Self::Json(_) => (Some("PC-0416"), EXIT_BROKEN),
             Self::Task(_) => (Some("PC-0417"), EXIT_BROKEN),

@@ -18,6 +18,7 @@ mod openapi;
 mod reload;
 mod replay;
 mod run;
+mod stakes;
 mod tell;
 
 use std::{io::Write, path::PathBuf, process::ExitCode};
@@ -109,6 +110,17 @@ Examples:
 Without --dial only files are read. With --dial every endpoint, guard and key is asked; nothing is sent or changed.
 Exit code 3 when the file cannot be used, 1 when something that was dialled would not work.")]
     Check(check::CheckArgs),
+    /// Make the table of stakes by which votes are counted, for a person to look at and pin.
+    #[command(after_help = "\
+Examples:
+  portcullis stakes --chain solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp --out stakes-812.bin
+  portcullis stakes --chain solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp --manifest snapshots/1/1 --epoch 812 --out stakes-812.bin
+
+Asks every operator of the chain who votes in the epoch that runs, and writes what a quorum tells alike; or takes it from
+the bank manifest of a snapshot. Nothing on the chain proves such a table: pinning it trusts whoever told it, at this
+moment, for one epoch. What operators call active now can differ a little from what validators count by, which was fixed
+an epoch before; a manifest has exactly that.")]
+    Stakes(stakes::StakesArgs),
     /// Bring the database's schema up to date.
     #[command(after_help = "\
 Example:
@@ -222,6 +234,7 @@ impl Cli {
         match &self.command {
             Command::Run(args) => run::run(args, json).await,
             Command::Check(args) => check::check(args, json).await,
+            Command::Stakes(args) => stakes::stakes(args, json).await,
             Command::Migrate(args) => migrate::migrate(args, json).await,
             Command::Backup(args) => backup::backup(args, json).await,
             Command::Restore(args) => backup::restore(args, json).await,

@@ -18,6 +18,14 @@ pub fn loosened(old: &Config, new: &Config) -> Vec<String> {
         if chain.signer.is_some() && now.is_some_and(|now| now.signer.is_none()) {
             found.push(format!("{} has no signer any more", chain.id.value));
         }
+        // A table of another epoch is the routine of every epoch; another one of the same epoch is other trust.
+        match (&chain.stakes, now.map(|now| &now.stakes)) {
+            (Some(_), Some(None)) => found.push(format!("{}: stake is not counted any more", chain.id.value)),
+            (Some(was), Some(Some(is))) if was.epoch == is.epoch && was.sha256 != is.sha256 => {
+                found.push(format!("{}: another table of stakes of epoch {}", chain.id.value, is.epoch));
+            }
+            _ => {}
+        }
     }
     for bridge in &old.bridges {
         let Some(now) = new.bridges.iter().find(|other| other.id.value == bridge.id.value) else { continue };
@@ -262,6 +270,25 @@ mod tests {
             "address = \"0xD1220A0cf47c7B9Be7A2E6BA89F429762e7b9aDb\"\nignored = [\"Paused(address account)\"]\n",
         );
         assert_eq!((ignored.len(), seen.len()), (1, 0), "{ignored:?} {seen:?}");
+    }
+
+    #[test]
+    fn a_table_of_the_next_epoch_is_routine_and_another_one_of_this_epoch_is_other_trust() {
+        let source = include_str!("../../../docs/examples/solana.toml");
+        let with = |line: &str| {
+            let commented = source.lines().find(|line| line.starts_with("# stakes = {")).unwrap();
+            let source = source.replacen(commented, line, 1);
+            parse(Path::new("x.toml"), Path::new("."), source).unwrap().config
+        };
+        let table = |digit: &str, epoch: u64| {
+            let digest = digit.repeat(64);
+            with(&format!("stakes = {{ file = \"x\", sha256 = \"{digest}\", epoch = {epoch} }}"))
+        };
+        let (none, this) = (with(""), table("4", 812));
+        assert_eq!(loosened(&this, &table("5", 813)), [""; 0]);
+        assert_eq!(loosened(&none, &this), [""; 0]);
+        assert_eq!(loosened(&this, &table("5", 812)).len(), 1);
+        assert_eq!(loosened(&this, &none).len(), 1);
     }
 
     #[test]

@@ -19,9 +19,11 @@ mod read_light;
 mod read_notify;
 mod read_service;
 mod read_signers;
+mod read_stakes;
 mod read_units;
 pub mod reader;
 pub mod scope;
+mod stakes;
 mod suggest;
 #[cfg(test)]
 mod tests;

@@ -10,6 +10,7 @@ use secrecy::SecretString;
 use url::Url;
 
 pub use super::light::{ChannelConfig, LightConfig, RootConfig};
+pub use super::stakes::StakesConfig;
 use super::{family::Family, reader::Placed};
 use crate::notify::NotifyConfig;
 use crate::operate::approve::Approvers;
@@ -89,6 +90,8 @@ pub struct ChainConfig {
     pub signer: Option<SignerConfig>,
     /// What only chains have whose headers are verified by their own validators' signatures.
     pub light: Option<LightConfig>,
+    /// Who votes, where votes are counted and a person pinned it.
+    pub stakes: Option<StakesConfig>,
 }
 
 /// One operator's endpoint.

@@ -12,7 +12,7 @@ use super::{
     problem::Code,
     read_light,
     read_signers::read_first_line,
-    read_units,
+    read_stakes, read_units,
     reader::{Placed, Section, Sink, type_name},
 };
 
@@ -51,6 +51,7 @@ fn read_chain(section: Section<'_>, base: &Path) -> Option<ChainConfig> {
     } else {
         (read_fees(&section), None)
     };
+    let stakes = if has_slots { read_stakes::read(&section, base) } else { None };
     section.finish();
     Some(ChainConfig {
         id: id?,
@@ -73,6 +74,7 @@ fn read_chain(section: Section<'_>, base: &Path) -> Option<ChainConfig> {
         signer: None,
         // As with the height above: a family that lacks it has nothing more to find.
         light,
+        stakes,
     })
 }
 

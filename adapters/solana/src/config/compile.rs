@@ -52,6 +52,9 @@ fn check_numbers(config: &SolanaConfig, mistakes: &mut Mistakes) {
     for (place, value) in periods {
         mistakes.range(place, value, limits::PERIOD_MIN_MS, limits::PERIOD_MAX_MS);
     }
+    if let Some(stakes) = &config.stakes {
+        mistakes.range("stakes.wait_ms", stakes.wait_ms, 0, limits::VOTES_WAIT_MAX_MS);
+    }
     mistakes.range("lag_blocks", config.lag_blocks, 1, limits::LAG_MAX_SLOTS);
     mistakes.range("reorg_bound_blocks", config.reorg_bound_blocks, 1, limits::REORG_BOUND_MAX_BLOCKS);
     let fees = &config.fees;

@@ -1,7 +1,7 @@
 //! Putting together what operators tell: the only one that knows what is delivered, and that sends batches.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeSet, VecDeque},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -19,7 +19,7 @@ use super::{
     Report, batch,
     chain::{Chain, Delivered, Step},
     fetch::fetch,
-    health::{Health, Trouble},
+    health::{Health, Trouble, Unproven},
 };
 use crate::{
     config::Compiled,
@@ -55,6 +55,8 @@ pub(super) struct Assembler {
     pub(super) settled: Settled,
     pub(super) standings: Vec<Standing>,
     pub(super) health: Health,
+    /// Why nothing more can be proven, as far as it was told.
+    pub(super) unproven: BTreeSet<Unproven>,
     /// The greatest slot that the quorum has reached, and when it was first known.
     pub(super) reached: (u64, Instant),
     /// Time of the newest block, seconds since 1970, also after one was undone.
@@ -86,6 +88,7 @@ impl Assembler {
             settled: Settled::new(network.quorum, operators),
             standings: vec![Standing::default(); operators],
             health: Health::default(),
+            unproven: BTreeSet::new(),
             reached: (0, Instant::now()),
             delivered_at: None,
             began: None,
@@ -271,3 +274,7 @@ impl Assembler {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "assembler_tests.rs"]
+mod tests;

@@ -7,13 +7,19 @@ use std::{
 };
 
 use portcullis_rpc::{Wait, quorum};
+use portcullis_verifier::{FaultKind, solana::Regime};
 use tokio::{
     sync::mpsc,
     time::{MissedTickBehavior, interval},
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Report, assembler::Assembler, health::Trouble, push::poll};
+use super::{
+    Report,
+    assembler::Assembler,
+    health::{Trouble, Unproven},
+    push::poll,
+};
 use crate::{finality, limits, transport::Network};
 
 /// Asks now and then by which rules validators agree.
@@ -31,9 +37,12 @@ pub(super) async fn watch_regime(
         }
         let asks = network.operators.iter().map(|one| (one.name, finality::regime(&one.lanes.prove)));
         let Ok(agreed) = quorum(asks, network.quorum, Wait::ForAll).await else { continue };
-        if let Some(regime) = agreed.value
-            && reports.send(Report::Regime(regime)).await.is_err()
-        {
+        let Some(regime) = agreed.value else { continue };
+        // Before anybody is told: votes stop counting at once.
+        if let Some(stakes) = &network.stakes {
+            stakes.regime(regime != Regime::Tower);
+        }
+        if reports.send(Report::Regime(regime)).await.is_err() {
             return;
         }
     }
@@ -43,6 +52,7 @@ impl Assembler {
     /// Looks at the clocks.
     pub(super) fn tick(&mut self) {
         let at = Instant::now();
+        self.look_at_stakes();
         for operator in 0..self.standings.len() {
             self.nudge(operator, at);
             self.compare_heads(operator);
@@ -67,6 +77,37 @@ impl Assembler {
             self.health.lower(None, Trouble::Stalled);
         }
         self.look_at_agreement(at);
+    }
+
+    /// A table of stakes counts for one epoch.
+    fn look_at_stakes(&mut self) {
+        let Some(pinned) = self.network.stakes.clone() else { return };
+        let slot = self.chain.tip().height;
+        if slot == 0 {
+            return;
+        }
+        let table = pinned.stakes().table();
+        let what = || {
+            format!(
+                "PC-0981: the pinned table of stakes is of epoch {} (slots {} to {}), the chain is at slot {slot}; stake is not \
+                 counted, what operators report still is",
+                table.epoch, table.first_slot, table.last_slot
+            )
+        };
+        let what = (!pinned.covers(slot)).then(what);
+        self.tell_unproven(Unproven::Epoch, what.as_deref());
+    }
+
+    /// Says once that proofs have stopped, and why; none where there is no such reason (any more).
+    pub(super) fn tell_unproven(&mut self, why: Unproven, what: Option<&str>) {
+        let Some(what) = what else {
+            self.unproven.remove(&why);
+            return;
+        };
+        if self.unproven.insert(why) {
+            tracing::error!(chain = %self.network.chain, what, "proofs have stopped");
+            self.health.tell(None, FaultKind::Unproven, what);
+        }
     }
 
     /// A quorum has come further, and tells nothing alike: that is an alarm of its own.

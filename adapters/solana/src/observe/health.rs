@@ -19,8 +19,6 @@ pub(crate) enum Trouble {
     DissentHead,
     /// Records that the quorum contradicts.
     DissentEvents,
-    /// Validators agree by rules that this version does not know.
-    Regime,
     /// Behind.
     Lagging,
     /// No blocks.
@@ -30,7 +28,7 @@ pub(crate) enum Trouble {
 impl portcullis_rpc::health::Trouble for Trouble {
     fn kind(self) -> FaultKind {
         match self {
-            Self::Dark | Self::NoBlock | Self::Pruned | Self::Regime => FaultKind::Dark,
+            Self::Dark | Self::NoBlock | Self::Pruned => FaultKind::Dark,
             Self::GarbageHead | Self::GarbageBlock => FaultKind::Garbage,
             Self::DissentHead => FaultKind::DissentHead,
             Self::DissentEvents => FaultKind::DissentLogs,
@@ -38,6 +36,15 @@ impl portcullis_rpc::health::Trouble for Trouble {
             Self::Stalled => FaultKind::Stalled,
         }
     }
+}
+
+/// Why nothing more can be proven; told once when it begins. Blocks are told as before, so that this is trouble of no operator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Unproven {
+    /// Validators agree by rules that this version does not know.
+    Regime,
+    /// The pinned table of stakes is of another epoch.
+    Epoch,
 }
 
 /// The health of this family's operators.

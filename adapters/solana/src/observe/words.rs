@@ -14,7 +14,7 @@ use super::{
     assembler::Assembler,
     chain::{Ask, Compared},
     fetch::{Fetched, Missing},
-    health::Trouble,
+    health::{Trouble, Unproven},
     preview::Preview,
 };
 use crate::{error::chain_of, limits, transport::Told};
@@ -54,12 +54,12 @@ impl Assembler {
                 };
                 self.raise(operator, trouble, &what);
             }
-            Report::Regime(Regime::Alpenglow) => {
+            Report::Regime(regime) => {
                 let what = "PC-0953: validators agree by certificates that this version does not verify; stake is no longer \
                             counted, what operators report still is";
-                self.health.raise(None, Trouble::Regime, what);
+                let stopped = regime != Regime::Tower;
+                self.tell_unproven(Unproven::Regime, stopped.then_some(what));
             }
-            Report::Regime(Regime::Tower) => self.health.lower(None, Trouble::Regime),
         }
     }
 

@@ -1,7 +1,16 @@
 use std::path::Path;
 
+use portcullis_verifier::{
+    B256, ChainId,
+    solana::{StakeTable, Voter, system_name},
+};
+use sha2::{Digest, Sha256};
+
 use super::super::{check as check_all, wire as wire_all};
 use crate::config::{Loaded, Problems, parse, parse_judged};
+
+/// The commented line of the example that pins a table.
+const STAKES: &str = "# stakes = {";
 
 const EXAMPLE: &str = include_str!("../../../../docs/examples/solana.toml");
 
@@ -52,6 +61,14 @@ fn each_mistake_has_its_code_and_line() {
             "data Minted(",
         ),
         ("max_unit_price = 1_000_000_000", "max_unit_price = 10_000", "PC-0105", "[chain.fees]"),
+        (STAKES, "stakes = { file = \"x\", sha256 = \"ab\", epoch = 812 }", "PC-0105", STAKES),
+        (STAKES, "stakes = { file = \"x\", epoch = 812 }", "PC-0103", STAKES),
+        (
+            STAKES,
+            "stakes = { file = \"x\", sha256 = \"4646464646464646464646464646464646464646464646464646464646464646\", epoch = 8, wait_ms = 60_000 }",
+            "PC-0105",
+            STAKES,
+        ),
         ("unit_price = 50_000 ", "fee_gwei = 60 ", "PC-0102", "unit_price = 50_000"),
         (
             "quorum = 2                            # operators that must tell a block",
@@ -62,7 +79,7 @@ fn each_mistake_has_its_code_and_line() {
     ];
     for (from, to, code, place) in cases {
         assert!(EXAMPLE.contains(from), "{from}");
-        let problems = refused(&EXAMPLE.replacen(from, to, 1));
+        let problems = refused(&changed(from, to));
         let line = EXAMPLE.lines().position(|line| line.contains(place)).unwrap() + 1;
         let found: Vec<_> = problems
             .list
@@ -78,4 +95,37 @@ fn each_mistake_has_its_code_and_line() {
 fn a_guard_without_its_program_is_refused() {
     let problems = refused(&EXAMPLE.replacen("@CktRuQ2mttgRGkXJtyksdKHjUdc2C4TgDzyB98oEzy8", "", 1));
     assert!(problems.to_string().contains("<program>"), "{problems}");
+}
+
+/// The example with a text replaced; of the commented line, all of it.
+fn changed(from: &str, to: &str) -> String {
+    let line = EXAMPLE.lines().find(|line| line.starts_with(STAKES)).unwrap();
+    EXAMPLE.replacen(if from == STAKES { line } else { from }, to, 1)
+}
+
+/// Votes are counted by the very file that was pinned, and by no other.
+#[test]
+fn a_pinned_table_is_what_proofs_start_from_and_another_file_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let chain = ChainId::new("solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp").unwrap();
+    let voters = vec![Voter { account: B256::repeat_byte(1), authority: None, stake: 5 }];
+    let (first_slot, last_slot) = (350_784_000, 351_215_999);
+    let table =
+        StakeTable { chain, epoch: 812, first_slot, last_slot, total: 5, other_regime_from: None, voters };
+    let bytes = table.to_bytes();
+    let file = folder.path().join("stakes-812.bin");
+    std::fs::write(&file, &bytes).unwrap();
+    let sha256 = B256::from(<[u8; 32]>::from(Sha256::digest(&bytes)));
+    let pinned = format!("stakes = {{ file = {file:?}, sha256 = \"{sha256}\", epoch = 812 }}");
+    let wired = wire_all(&loaded(&changed(STAKES, &pinned))).unwrap_or_else(|problems| panic!("{problems}"));
+    let roots = (wired.chains.get(&chain).unwrap().pinned)();
+    assert_eq!(roots.get(&system_name()), Some(&bytes));
+    let other = wired.chains.iter().filter(|(id, _)| **id != chain);
+    assert!(other.into_iter().all(|(_, chain)| (chain.pinned)().is_empty()));
+
+    std::fs::write(&file, b"another").unwrap();
+    let problems = wire_all(&loaded(&changed(STAKES, &pinned))).err().unwrap();
+    assert!(problems.to_string().contains("PC-0980"), "{problems}");
+    let without = wire_all(&loaded(EXAMPLE)).unwrap_or_else(|problems| panic!("{problems}"));
+    assert!(without.chains.values().all(|chain| (chain.pinned)().is_empty()));
 }
