@@ -3,7 +3,7 @@
 use futures::future::join_all;
 use portcullis_adapter::{Checks, GateReport, Readiness};
 use portcullis_rpc::{
-    Operator, ReplySize, RpcRequest,
+    Operator, ReplySize, RpcError, RpcRequest,
     ws::{self, WsSettings},
 };
 use portcullis_verifier::{B256, keccak256, solana::Regime};
@@ -16,6 +16,7 @@ use crate::{
     decode::Whose,
     error::chain_of,
     finality,
+    observe::subscription,
     transport::{AT_CONFIRMED, blocks_between, genesis, is_of, slot},
 };
 
@@ -208,10 +209,12 @@ impl Solana {
         let subscribed = async {
             let (socket, _pushes) = ws::connect(name, url, WsSettings::default()).await?;
             socket.subscribe(RpcRequest::read("slotSubscribe", json!([]), ReplySize::Small)).await?;
-            socket.subscribe(RpcRequest::read("rootSubscribe", json!([]), ReplySize::Small)).await
+            socket.subscribe(RpcRequest::read("rootSubscribe", json!([]), ReplySize::Small)).await?;
+            Ok::<bool, RpcError>(socket.subscribe(subscription()).await.is_ok())
         };
         match subscribed.await {
-            Ok(_) => checks.add("push", true, &format!("{name} pushes slots and roots")),
+            Ok(true) => checks.add("push", true, &format!("{name} pushes slots, roots and whole blocks")),
+            Ok(false) => checks.add("push", true, &format!("{name} pushes slots and roots")),
             Err(error) => {
                 let text = format!("{name} does not push: {}; correct its ws", chain_of(&error));
                 checks.add("push", false, &text);

@@ -148,6 +148,11 @@ pub(crate) fn blockhash(slot: u64) -> B256 {
     keccak256(slot.to_be_bytes())
 }
 
+/// A block without transactions, as it is told and pushed.
+pub(crate) fn block_of(slot: u64) -> Value {
+    block(slot, &json!([slot, { "encoding": "json" }]), &[])
+}
+
 fn block(slot: u64, params: &Value, transactions: &[Vec<u8>]) -> Value {
     // Where records are asked for there are none.
     let encoded = |bytes: &Vec<u8>| json!({ "transaction": [BASE64_STANDARD.encode(bytes), "base64"], "meta": { "err": null } });

@@ -132,3 +132,10 @@ pub const VOTES_BLOCKS_MAX: usize = 8;
 pub const VOTES_TRIED_EACH: usize = 4;
 /// Pause before the following blocks are asked for again, where there are no new ones: a quarter of a slot.
 pub const VOTES_PAUSE: Duration = Duration::from_millis(100);
+
+/// Blocks by push that may wait to be read: each has megabytes. One more closes their socket, and they are asked for.
+pub const BLOCK_PUSHES_QUEUE: usize = 8;
+/// How long a confirmed block is waited for that is going to be pushed, before it is asked for, milliseconds.
+pub const PUSHED_GRACE_MS: u64 = 150;
+/// Pause before a node is asked again whether it pushes blocks, milliseconds: an option of its start.
+pub const OFFER_POLL_MS: u64 = 60_000;

@@ -1,7 +1,7 @@
 //! Observing one cluster through all its operators.
 //!
 //! *Who is in the play.* One [`push`] watcher per operator brings slots, by websocket or by polling. Every operator is asked for
-//! all its confirmed blocks ([`fetch`]); the [`chain`] keeps what each of them tells, and says which block comes next: the child
+//! all its confirmed blocks ([`fetch`]) that it did not push ([`pushed`]); the [`chain`] keeps what each of them tells, and says which block comes next: the child
 //! of the newest one that a quorum tells alike, records included, because blocks of this family commit to nothing that their
 //! transactions did. The [`assembler`] keeps the [`health`] of operators and is the only one that sends batches. All of them
 //! speak to the assembler in [`Report`]s over one bounded queue: a slow feed slows the sockets down and nothing is dropped.
@@ -17,6 +17,7 @@ mod fetch;
 mod health;
 mod preview;
 mod push;
+mod pushed;
 mod words;
 
 use std::{
@@ -36,13 +37,14 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     config::Compiled,
     limits,
-    transport::{AT_CONFIRMED, Network, blocks_between, genesis, is_of, slot, told},
+    transport::{AT_CONFIRMED, Network, Told, blocks_between, genesis, is_of, slot, told},
 };
 
 use assembler::Assembler;
 use batch::nothing;
 use chain::{Ask, Delivered};
 use fetch::{Fetched, Missing};
+pub(crate) use pushed::subscription;
 
 /// What the watchers tell the assembler.
 #[derive(Debug)]
@@ -55,6 +57,8 @@ pub(crate) enum Report {
     Root { operator: usize, root: u64 },
     /// What an operator tells of its blocks.
     Blocks { operator: usize, ask: Ask, answer: Result<Fetched, Missing> },
+    /// A confirmed block that an operator pushed before it was asked for.
+    Pushed { operator: usize, told: Told, at: Instant },
     /// What a transaction logged that one operator has processed.
     Preview(preview::Preview),
     /// An operator's endpoint fails.
@@ -202,7 +206,15 @@ impl Observe for SolanaObserver {
                 reports: reports.clone(),
                 stop: watching.clone(),
             };
+            let blocks = pushed::BlockWatcher {
+                operator,
+                compiled: Arc::clone(&self.compiled),
+                network: Arc::clone(&self.network),
+                reports: reports.clone(),
+                stop: watching.clone(),
+            };
             tokio::spawn(watcher.run());
+            tokio::spawn(blocks.run());
         }
         tokio::spawn(clocks::watch_regime(Arc::clone(&self.network), reports.clone(), watching.clone()));
         let assembler = Assembler::new(

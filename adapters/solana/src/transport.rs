@@ -18,7 +18,7 @@ use crate::{config::Compiled, error::BuildError, stakes::PinnedStakes};
 pub(crate) use answers::{
     AT_CONFIRMED, AT_FINALIZED, AT_PROCESSED, NotThere, blocks_between, genesis, is_of, not_there, slot,
 };
-pub(crate) use block::{Encoded, Told, no_block, told};
+pub(crate) use block::{Encoded, Told, no_block, read_block, told};
 pub(crate) use logs::logged;
 
 /// Every endpoint of a chain.

@@ -41,6 +41,8 @@ pub(super) struct Standing {
     pub(super) asked: bool,
     /// Failures to tell a block, in a row.
     pub(super) failures: u32,
+    /// When it last pushed a block; none where its node does not.
+    pub(super) pushed: Option<Instant>,
     /// Not to be asked for any block before this: each answer of who floods us costs as much as a good one.
     pub(super) quiet_until: Option<Instant>,
 }

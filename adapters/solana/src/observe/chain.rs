@@ -135,6 +135,21 @@ impl Chain {
         }
     }
 
+    /// A block that an operator told names its parent: where everything up to that was told, everything up to the block is.
+    pub(crate) fn passed_over(&mut self, operator: usize, parent: u64, slot: u64) {
+        if self.views.get(operator).is_some_and(|view| view.covered >= parent) {
+            self.covered(operator, slot);
+        }
+    }
+
+    /// Whether a block is taken that an operator was not asked for: above what can be undone, and while not too many wait.
+    pub(crate) fn takes(&self, operator: usize, slot: u64) -> bool {
+        let above = self.tip().height.saturating_add(1);
+        let waiting = |view: &View| view.told.range(above..).count();
+        let room = self.views.get(operator).is_some_and(|view| waiting(view) < limits::BLOCKS_AHEAD);
+        slot > self.oldest() && room
+    }
+
     /// Whether an operator has told the block of a slot.
     pub(crate) fn has(&self, operator: usize, slot: u64) -> bool {
         self.views.get(operator).is_some_and(|view| view.told.contains_key(&slot))

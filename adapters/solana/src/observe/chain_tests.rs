@@ -154,3 +154,26 @@ fn nobody_is_asked_for_more_than_the_bound() {
     }
     assert_eq!(chain.asks(0, 1_000), None);
 }
+
+/// Pushes are dropped in silence: a block whose parent was not told covers nothing, and what lies between is asked for.
+#[test]
+fn a_pushed_block_covers_the_slots_that_it_skips_and_no_gap() {
+    let mut chain = chain();
+    assert!(!chain.takes(0, 10), "what the window stands on is not told anew");
+    chain.told(0, told(block(14, 0), block(10, 0), 0));
+    chain.passed_over(0, 10, 14);
+    assert_eq!(chain.asks(0, 14), None, "slots 11 to 13 were skipped, as the block says");
+    // 15 was dropped.
+    chain.told(0, told(block(16, 0), block(15, 0), 0));
+    chain.passed_over(0, 15, 16);
+    assert_eq!(chain.asks(0, 16), Some(Ask::One(15)));
+    chain.told(0, told(block(15, 0), block(14, 0), 0));
+    assert_eq!(chain.asks(0, 16), Some(Ask::From(15)), "and all of it is asked for, as without pushes");
+    for slot in 17..200 {
+        if chain.takes(0, slot) {
+            chain.told(0, told(block(slot, 0), block(slot - 1, 0), 0));
+        }
+    }
+    let kept = (11..200).filter(|slot| chain.has(0, *slot)).count();
+    assert_eq!(kept, limits::BLOCKS_AHEAD, "who pushes does not decide how much is kept");
+}

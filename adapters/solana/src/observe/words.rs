@@ -28,7 +28,11 @@ impl Assembler {
                     let before = standing.head.map_or(0, |(slot, _)| slot);
                     standing.head = Some((slot.max(before), at));
                     if slot > before {
-                        standing.quiet_until = None;
+                        // What is going to be pushed is not asked for at once.
+                        let silence = Duration::from_millis(self.compiled.config.silence_ms);
+                        let pushes = |last: Instant| at.saturating_duration_since(last) < silence;
+                        let coming = standing.pushed.is_some_and(pushes);
+                        standing.quiet_until = coming.then(|| later(at, limits::PUSHED_GRACE_MS));
                     }
                 }
                 self.settled.report(operator, root);
@@ -46,6 +50,7 @@ impl Assembler {
                     Err(missing) => self.missing(operator, missing),
                 }
             }
+            Report::Pushed { operator, told, at } => self.pushed(operator, told, at),
             Report::Preview(preview) => self.take_preview(&preview),
             Report::Trouble { operator, kind, what } => {
                 let trouble = match kind {
@@ -101,6 +106,24 @@ impl Assembler {
         if let Some(covered) = covered {
             self.chain.covered(operator, covered);
         }
+    }
+
+    /// A block that nobody asked for. What lies between it and what is known was not pushed, and is asked for.
+    fn pushed(&mut self, operator: usize, told: Told, at: Instant) {
+        let (slot, parent) = (told.block.height, told.parent.height);
+        // SECURITY: who pushes blocks decides how many come; only as many are kept as would have been asked for.
+        if !self.chain.takes(operator, slot) {
+            return;
+        }
+        if let Some(standing) = self.standings.get_mut(operator) {
+            standing.pushed = Some(at);
+            standing.quiet_until = None;
+            let before = standing.head.map_or(0, |(slot, _)| slot);
+            standing.head = Some((slot.max(before), at));
+        }
+        self.measure(at);
+        self.told(operator, told);
+        self.chain.passed_over(operator, parent, slot);
     }
 
     fn told(&mut self, operator: usize, told: Told) {
