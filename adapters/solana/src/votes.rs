@@ -12,7 +12,7 @@ use std::{
 use portcullis_rpc::{Client, ReplySize, RpcError, RpcRequest};
 use portcullis_verifier::{
     B256, ChainId,
-    solana::{ALPENGLOW, CheckedVote, SolanaProofError, Stakes, Tally, VoteTransaction, check_vote},
+    solana::{ALPENGLOW, CheckedVote, SolanaProofError, Stakes, Tally, VoteTransaction, check_bank_vote},
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -74,7 +74,7 @@ impl Found {
                 continue;
             }
             self.tried = self.tried.saturating_add(1);
-            let Ok(checked) = check_vote(stakes, &bytes) else { continue };
+            let Ok(checked) = check_bank_vote(stakes, &bytes) else { continue };
             self.blocks.entry(key).or_default().insert(account, (checked, bytes));
         }
     }

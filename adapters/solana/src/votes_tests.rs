@@ -213,6 +213,8 @@ fn only_votes_that_the_verifier_takes_are_kept_and_each_voter_once() {
     let votes = found.enough(&stakes).unwrap();
     let certificate = Certificate::Tower { votes };
     let signed = certificate.verify(&stakes, Scrutiny::Every).unwrap();
+    // The vote without a block id stands alone.
+    assert_eq!(found.blocks.len(), 3);
     assert_eq!((signed.value().slot, signed.value().block_id), (SLOT, B256::repeat_byte(8)));
 }
 

@@ -188,6 +188,10 @@ pub fn verify_block(
     block: Block,
 ) -> Result<Verified<Block>, SolanaProofError> {
     let SignedBlock { slot, block_id, .. } = *signed.value();
+    // SECURITY: what was signed without a block id binds no bytes.
+    if block_id.is_zero() {
+        return Err(SolanaProofError::Missing { what: "block id" });
+    }
     block.is(slot, block_id)?;
     let assurance = Assurance { inclusion: Inclusion::MerkleProved, ..*signed.assurance() };
     Ok(Verified::new(block, assurance))

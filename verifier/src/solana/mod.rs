@@ -50,7 +50,9 @@ pub use shred::{CODE_SHRED_BYTES, Content, DATA_SHRED_BYTES, Layout, Shred, auth
 pub use signatures::{Scrutiny, verify_strict};
 pub use stakes::{StakeTable, Stakes, Voter};
 pub use system::ShredSystem;
-pub use tally::{CheckedVote, SignedBlock, Tally, check_vote, verify_votes};
+pub use tally::{
+    CheckedVote, SignedBlock, Tally, check_bank_vote, check_vote, verify_bank_votes, verify_votes,
+};
 pub use transaction::{Instruction, Transaction, transaction_id};
 pub use vote::{Lockout, TowerSync, VOTE_PROGRAM, VoteTransaction};
 pub use vote_state::{STATE_BYTES, authorized_voter};

@@ -10,7 +10,7 @@ use super::{
     limits::MAX_VOTES,
     signatures::Scrutiny,
     stakes::Stakes,
-    tally::{SignedBlock, verify_votes},
+    tally::{SignedBlock, verify_bank_votes, verify_votes},
 };
 use crate::{Verified, claim::read_list};
 
@@ -84,11 +84,27 @@ impl Certificate {
     ) -> Result<Verified<SignedBlock>, SolanaProofError> {
         match self {
             Self::Tower { votes } => verify_votes(stakes, votes, scrutiny),
-            Self::Alpenglow { .. } => Err(SolanaProofError::RegimeNotImplemented {
-                regime: ALPENGLOW,
-                slot: 0,
-                sign: "the evidence carries its certificate",
-            }),
+            Self::Alpenglow { .. } => Err(not_implemented()),
         }
     }
+
+    /// Whose stake stands behind a slot and its bank's hash, where nothing has to hang on the block's id.
+    ///
+    /// # Errors
+    /// Those of [`verify_bank_votes`], and as [`Certificate::verify`].
+    pub fn verify_bank(
+        &self,
+        stakes: &Stakes,
+        scrutiny: Scrutiny,
+    ) -> Result<Verified<SignedBlock>, SolanaProofError> {
+        match self {
+            Self::Tower { votes } => verify_bank_votes(stakes, votes, scrutiny),
+            Self::Alpenglow { .. } => Err(not_implemented()),
+        }
+    }
+}
+
+fn not_implemented() -> SolanaProofError {
+    let sign = "the evidence carries its certificate";
+    SolanaProofError::RegimeNotImplemented { regime: ALPENGLOW, slot: 0, sign }
 }

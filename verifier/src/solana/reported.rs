@@ -157,7 +157,7 @@ impl ReportSystem {
         if stakes.table().chain != chain {
             return Err(SolanaProofError::NotPinned { chain });
         }
-        let signed = certificate.verify(&stakes, self.scrutiny)?;
+        let signed = certificate.verify_bank(&stakes, self.scrutiny)?;
         let (expected, found) = (claim.block().height, signed.value().slot);
         if expected != found {
             return Err(SolanaProofError::Reach { expected, found });

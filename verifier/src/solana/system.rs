@@ -91,10 +91,17 @@ impl Case<'_> {
         }
     }
 
-    /// The block that the stake signed, where the evidence has a certificate.
-    fn signed(&self) -> Result<Option<Verified<SignedBlock>>, SolanaProofError> {
+    /// The block that the stake signed.
+    fn signed(&self) -> Result<Verified<SignedBlock>, SolanaProofError> {
         let certificate = self.evidence.certificate.as_ref();
-        certificate.map(|certificate| certificate.verify(&self.stakes()?, self.scrutiny)).transpose()
+        let certificate = certificate.ok_or(SolanaProofError::Missing { what: "certificate" })?;
+        certificate.verify(&self.stakes()?, self.scrutiny)
+    }
+
+    /// The slot behind which the stake stands, where the evidence has a certificate.
+    fn signed_bank(&self) -> Result<Option<Verified<SignedBlock>>, SolanaProofError> {
+        let certificate = self.evidence.certificate.as_ref();
+        certificate.map(|certificate| certificate.verify_bank(&self.stakes()?, self.scrutiny)).transpose()
     }
 
     /// Without the block's bytes: what operators say. Stake that signed a block of that slot stands beside it.
@@ -102,7 +109,7 @@ impl Case<'_> {
     /// SECURITY: votes name no blockhash and no transaction, so a tally adds to the header only. Inclusion stays what
     /// it is: reported.
     fn reported(&self, code: Option<u32>) -> Result<Verdict, Undecided> {
-        let signed = self.signed()?;
+        let signed = self.signed_bank()?;
         if let Some(signed) = signed.as_ref().filter(|signed| signed.value().slot != self.block.height) {
             let (expected, found) = (self.block.height, signed.value().slot);
             return Err(SolanaProofError::Reach { expected, found }.into());
@@ -139,7 +146,7 @@ impl Case<'_> {
 
     /// From the block that is signed down to the claim's.
     fn claimed_block(&self) -> Result<Verified<Block>, SolanaProofError> {
-        let signed = self.signed()?.ok_or(SolanaProofError::Missing { what: "certificate" })?;
+        let signed = self.signed()?;
         let mut reached: Option<Verified<Block>> = None;
         for shreds in &self.evidence.blocks {
             let block = Block::open(&shreds.shreds)?;

@@ -19,7 +19,8 @@ use crate::{Assurance, B256, Header, Verified};
 pub struct SignedBlock {
     /// Its slot.
     pub slot: u64,
-    /// Root of its last FEC set.
+    /// Root of its last FEC set; zero where votes were counted that name none ([`check_bank_vote`]), and then nothing can hang
+    /// on it.
     pub block_id: B256,
     /// Hash of the bank after it, where the regime signs that too.
     pub bank_hash: Option<B256>,
@@ -68,7 +69,8 @@ struct Candidate<'a> {
 }
 
 impl<'a> Candidate<'a> {
-    fn read(stakes: &Stakes, bytes: &'a [u8]) -> Result<Self, SolanaProofError> {
+    /// A leader's vote for its own block names no block id: `named` refuses it.
+    fn read(stakes: &Stakes, bytes: &'a [u8], named: bool) -> Result<Self, SolanaProofError> {
         let vote = VoteTransaction::read(bytes)?;
         let slot = stakes.slot(vote.sync.slot())?;
         let (place, voter) = stakes.placed(&vote.account)?;
@@ -76,7 +78,7 @@ impl<'a> Candidate<'a> {
         if !voter.authority.is_some_and(|authority| vote.names_signer(&authority)) {
             return Err(SolanaProofError::NotAuthorized { account, epoch: stakes.table().epoch });
         }
-        if vote.sync.block_id.is_zero() {
+        if named && vote.sync.block_id.is_zero() {
             return Err(SolanaProofError::NoBlockId { account, slot });
         }
         let checked = CheckedVote {
@@ -104,7 +106,16 @@ impl<'a> Candidate<'a> {
 /// [`SolanaProofError`]: no plain vote, another epoch, no stake, not by the authorized voter, no block id, or a
 /// signature that does not verify.
 pub fn check_vote(stakes: &Stakes, bytes: &[u8]) -> Result<CheckedVote, SolanaProofError> {
-    Candidate::read(stakes, bytes)?.verify()
+    Candidate::read(stakes, bytes, true)?.verify()
+}
+
+/// As [`check_vote`], also of a vote that names no block id: it signs the slot and its bank's hash, as a leader's vote for its
+/// own block does. Such votes say whose stake stands behind a slot; what has to hang on a block needs its id.
+///
+/// # Errors
+/// As there, but for the block id.
+pub fn check_bank_vote(stakes: &Stakes, bytes: &[u8]) -> Result<CheckedVote, SolanaProofError> {
+    Candidate::read(stakes, bytes, false)?.verify()
 }
 
 /// Adds checked votes up, each vote account once.
@@ -206,11 +217,32 @@ pub fn verify_votes<V: AsRef<[u8]>>(
     votes: &[V],
     scrutiny: Scrutiny,
 ) -> Result<Verified<SignedBlock>, SolanaProofError> {
+    tallied(stakes, votes, scrutiny, true)
+}
+
+/// As [`verify_votes`], of votes of which all name the same block id, or none.
+///
+/// # Errors
+/// As there, but for the block id.
+pub fn verify_bank_votes<V: AsRef<[u8]>>(
+    stakes: &Stakes,
+    votes: &[V],
+    scrutiny: Scrutiny,
+) -> Result<Verified<SignedBlock>, SolanaProofError> {
+    tallied(stakes, votes, scrutiny, false)
+}
+
+fn tallied<V: AsRef<[u8]>>(
+    stakes: &Stakes,
+    votes: &[V],
+    scrutiny: Scrutiny,
+    named: bool,
+) -> Result<Verified<SignedBlock>, SolanaProofError> {
     bounded("votes", votes.len(), MAX_VOTES)?;
     let mut candidates = Vec::with_capacity(votes.len());
     let mut all = Tally::new(stakes);
     for vote in votes {
-        let candidate = Candidate::read(stakes, vote.as_ref())?;
+        let candidate = Candidate::read(stakes, vote.as_ref(), named)?;
         all.add(&candidate.checked)?;
         candidates.push(candidate);
     }

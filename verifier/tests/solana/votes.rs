@@ -2,15 +2,17 @@
 
 use ed25519_dalek::SigningKey;
 use portcullis_verifier::{
-    B256,
+    B256, Inclusion, Verdict,
     solana::{
-        Certificate, GenesisCertificate, Regime, Scrutiny, SolanaProofError as Error, StakeTable, Tally,
-        TowerSync, VOTE_PROGRAM, check_vote, limits::MAX_VOTERS, verify_votes,
+        Block, Certificate, GenesisCertificate, Regime, Scrutiny, ShredEvidence, SolanaProofError as Error,
+        StakeTable, Tally, TowerSync, VOTE_PROGRAM, check_vote, limits::MAX_VOTERS, verify_bank_votes,
+        verify_block, verify_votes,
     },
 };
 
 use crate::fixture::{
-    SLOT, Validator, bank_hash, claimed, message, signed, table, tower, transfer, validators, vote, vote_with,
+    SLOT, Validator, bank_hash, claimed, message, signed, table, tower, transfer, validators, verdict_of,
+    vote, vote_with,
 };
 
 const ID: B256 = B256::repeat_byte(0x42);
@@ -176,6 +178,40 @@ fn a_vote_without_a_block_id_binds_no_bytes() {
     let stakes = table(&validators()).open().unwrap();
     let found = check_vote(&stakes, &vote(&validators()[0], SLOT, B256::ZERO));
     assert!(matches!(found, Err(Error::NoBlockId { slot: SLOT, .. })));
+}
+
+/// A leader's vote for its own block names none. It says whose stake stands behind the slot, and nothing hangs on that.
+#[test]
+fn votes_without_a_block_id_count_for_their_slot_alone_and_among_themselves() {
+    let stakes = table(&validators()).open().unwrap();
+    let unnamed: Vec<_> = validators().iter().map(|one| vote(one, SLOT, B256::ZERO)).collect();
+    assert!(matches!(verify_votes(&stakes, &unnamed, Scrutiny::Every), Err(Error::NoBlockId { .. })));
+    let signed = verify_bank_votes(&stakes, &unnamed, Scrutiny::Every).unwrap();
+    assert_eq!((signed.value().slot, signed.value().block_id), (SLOT, B256::ZERO));
+    assert_eq!(signed.value().bank_hash, Some(bank_hash(SLOT)));
+    assert_eq!(signed.assurance().header.signed_bps, Some(10_000));
+    let made = claimed();
+    let block = Block::open(&made.parts).unwrap();
+    let found = verify_block(&signed, block);
+    assert!(matches!(found, Err(Error::Missing { what: "block id" })), "{found:?}");
+
+    // Named and unnamed ones are not one tally.
+    let mut mixed = all_votes(SLOT);
+    mixed[3] = unnamed[3].clone();
+    let found = verify_bank_votes(&stakes, &mixed, Scrutiny::Every);
+    assert!(matches!(found, Err(Error::OtherVote { .. })), "{found:?}");
+
+    // Beside reports they count; to show what is in a block they do not.
+    let votes = Certificate::Tower { votes: unnamed };
+    let one = &made.transactions[1];
+    let reports = vec![made.report("one", one, 0), made.report("three", one, 0)];
+    let evidence =
+        |blocks| ShredEvidence { reports: reports.clone(), certificate: Some(votes.clone()), blocks };
+    let beside = verdict_of(&made.claim(one, Some(0)), &evidence(Vec::new()).to_evidence());
+    let Verdict::Proven(assurance) = beside else { panic!("{beside:?}") };
+    assert_eq!((assurance.header.signed_bps, assurance.inclusion), (Some(10_000), Inclusion::Reported));
+    let shown = verdict_of(&made.claim(one, Some(0)), &evidence(vec![made.shreds()]).to_evidence());
+    assert!(matches!(shown, Verdict::Undecided(_)), "{shown:?}");
 }
 
 #[test]
