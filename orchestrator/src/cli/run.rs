@@ -219,8 +219,16 @@ mod tests {
     /// `/healthz` stayed at 503 for good: it waited for the first block of a chain that nobody observes.
     #[test]
     fn a_chain_without_a_bridge_is_not_waited_for() {
-        let idle = "[[chain]]\nid = \"eip155:10\"\nstart_height = 1\nendpoints = [\n    \
-                    { operator = \"alpha\", http = \"https://optimism.alpha.example\" },\n]\n\n[store]";
+        let idle = r#"[[chain]]
+id = "eip155:10"
+start_height = 1
+endpoints = [
+    { operator = "alpha", http = "https://optimism.alpha.example" },
+    { operator = "beta", http = "https://optimism.beta.example" },
+    { operator = "own", http = "http://127.0.0.1:8555" },
+]
+
+[store]"#;
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("portcullis.toml");
         std::fs::write(&file, EXAMPLE.replacen("[store]", idle, 1)).unwrap();
