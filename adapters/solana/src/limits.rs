@@ -130,6 +130,8 @@ pub const VOTES_FOLLOWING_BLOCKS: usize = 4;
 pub const VOTES_BLOCKS_MAX: usize = 8;
 /// Votes whose signatures are verified in one search, for each voter of the table: a liar's forgeries cost no more.
 pub const VOTES_TRIED_EACH: usize = 4;
+/// How long one operator may take to list the following blocks.
+pub const VOTES_LIST: Duration = Duration::from_millis(400);
 /// Pause before the following blocks are asked for again, where there are no new ones: a quarter of a slot.
 pub const VOTES_PAUSE: Duration = Duration::from_millis(100);
 

@@ -9,6 +9,7 @@ use std::{
     sync::Arc,
 };
 
+use futures::future::join_all;
 use portcullis_rpc::{Client, ReplySize, RpcError, RpcRequest};
 use portcullis_verifier::{
     B256, ChainId,
@@ -16,7 +17,7 @@ use portcullis_verifier::{
 };
 use serde::Deserialize;
 use serde_json::json;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::{
     error::chain_of,
@@ -50,13 +51,16 @@ impl NoTally {
     }
 }
 
+/// Votes for one block, by their accounts, as they were sent.
+type Votes = BTreeMap<B256, (CheckedVote, Vec<u8>)>;
+
 /// What was found so far, by (bank hash, block id).
 ///
 /// SECURITY: only votes that the verifier takes are kept, and each voter once for each block, so that neither who tells votes
 /// nor who makes them decides how much is remembered.
 #[derive(Debug, Default)]
 struct Found {
-    blocks: BTreeMap<(B256, B256), BTreeMap<B256, (CheckedVote, Vec<u8>)>>,
+    blocks: BTreeMap<(B256, B256), Votes>,
     /// Signatures that were verified: each costs as much as the reading of a hundred votes.
     tried: usize,
 }
@@ -98,9 +102,7 @@ impl Found {
 
     /// The most stake that signed one block, in lamports.
     fn most(&self) -> u64 {
-        let of = |votes: &BTreeMap<B256, (CheckedVote, Vec<u8>)>| {
-            votes.values().fold(0u64, |sum, (vote, _)| sum.saturating_add(vote.stake()))
-        };
+        let of = |votes: &Votes| votes.values().fold(0u64, |sum, (vote, _)| sum.saturating_add(vote.stake()));
         self.blocks.values().map(of).max().unwrap_or(0)
     }
 }
@@ -129,7 +131,6 @@ pub(crate) async fn votes_for(
         following: BTreeSet::new(),
         asked: BTreeSet::new(),
         told: BTreeSet::new(),
-        turn: 0,
     };
     match timeout_at(until, search.run()).await {
         Ok(Some(votes)) => Ok(votes),
@@ -151,7 +152,6 @@ struct Search<'n> {
     asked: BTreeSet<(u64, usize)>,
     /// Blocks that somebody told.
     told: BTreeSet<u64>,
-    turn: usize,
 }
 
 impl Search<'_> {
@@ -202,27 +202,39 @@ impl Search<'_> {
         order.map(|who| (slot, who)).find(|question| !self.asked.contains(question))
     }
 
-    /// The blocks that follow, as the operator tells whose turn it is.
-    async fn list(&mut self) -> Vec<u64> {
-        let count = self.network.operators.len();
-        let at = self.turn.checked_rem(count).unwrap_or(0);
-        self.turn = self.turn.wrapping_add(1);
-        let Some(operator) = self.network.operators.get(at) else { return Vec::new() };
+    /// The blocks that follow, as a quorum of operators tells them.
+    ///
+    /// SECURITY: one operator alone could list slots without votes until there is no room for those that have them.
+    async fn list(&self) -> Vec<u64> {
         let from = self.slot.saturating_add(1);
         let to = self.slot.saturating_add(limits::SKIPPED_MAX_SLOTS);
-        match blocks_between(&operator.lanes.prove, from, to).await {
-            Ok(slots) => slots,
-            Err(error) => {
-                self.note(at, &error);
-                Vec::new()
+        let asks = self.network.operators.iter().enumerate().map(|(at, operator)| async move {
+            let listed = blocks_between(&operator.lanes.prove, from, to);
+            (at, timeout(limits::VOTES_LIST, listed).await)
+        });
+        let mut voices: BTreeMap<u64, usize> = BTreeMap::new();
+        for (at, answer) in join_all(asks).await {
+            match answer {
+                Ok(Ok(slots)) => slots.iter().for_each(|slot| {
+                    let count = voices.entry(*slot).or_default();
+                    *count = count.saturating_add(1);
+                }),
+                Ok(Err(error)) => self.note(at, &error),
+                // Who is late is not waited for.
+                Err(_elapsed) => {}
             }
         }
+        let enough = self.network.quorum;
+        voices.into_iter().filter(|(_, count)| *count >= enough).map(|(slot, _)| slot).collect()
     }
 
     async fn ask(&mut self, slot: u64, who: usize) {
         self.asked.insert((slot, who));
         let Some(operator) = self.network.operators.get(who) else { return };
-        match transactions(&operator.lanes.prove, slot).await {
+        // Who hangs leaves time for another one.
+        let patience = self.pinned.wait().checked_div(2).unwrap_or_default();
+        let answer = timeout(patience, transactions(&operator.lanes.prove, slot)).await;
+        match answer.unwrap_or(Err(RpcError::Timeout(patience))) {
             Ok(transactions) => {
                 self.told.insert(slot);
                 let (pinned, of) = (Arc::clone(self.pinned), self.slot);

@@ -1,4 +1,4 @@
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
+#![allow(clippy::arithmetic_side_effects, reason = "tests fail by panicking")]
 
 use portcullis_adapter::Prove;
 use portcullis_verifier::{
@@ -97,6 +97,24 @@ async fn who_leaves_votes_out_is_asked_around() {
         let solana = Solana::new(config(&nodes.each_ref(), 2, Some(pinned_in(folder.path())))).unwrap();
         let (certificate, _) = judged(&solana).await;
         assert!(certificate.is_some(), "operator {liar} leaves votes out");
+    }
+}
+
+/// SECURITY: one operator's list of blocks does not decide which blocks are looked through.
+#[tokio::test]
+async fn who_lists_blocks_that_are_not_there_hides_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let all = validators();
+    let votes: Vec<Vec<u8>> = all.iter().map(|one| vote(one, SLOT)).collect();
+    let honest = vec![(SLOT, Vec::new()), (SLOT + 6, votes)];
+    let bogus: Vec<(u64, Vec<Vec<u8>>)> = (SLOT..SLOT + 6).map(|slot| (slot, Vec::new())).collect();
+    for liar in 0..3 {
+        let mut blocks = [honest.clone(), honest.clone(), honest.clone()];
+        blocks[liar] = bogus.clone();
+        let nodes = three(blocks).await;
+        let solana = Solana::new(config(&nodes.each_ref(), 2, Some(pinned_in(folder.path())))).unwrap();
+        let found = votes_for(&solana.network, &solana.stakes().unwrap(), SLOT).await;
+        assert_eq!(found.map(|votes| votes.len()).ok(), Some(3), "operator {liar} makes blocks up");
     }
 }
 

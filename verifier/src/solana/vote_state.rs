@@ -75,6 +75,7 @@ pub const STATE_BYTES: usize =
     4 + 4 * 32 + 4 + 8 + 49 + 8 + MAX_LOCKOUTS * (LOCKOUT_BYTES + 1) + 9 + 8 + MAX_AUTHORITIES * 40;
 
 #[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
 

@@ -1,5 +1,3 @@
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
-
 use portcullis_adapter::{Batch, Observe};
 use tokio::task::JoinHandle;
 

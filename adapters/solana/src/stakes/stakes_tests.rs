@@ -1,5 +1,3 @@
-#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
-
 use std::sync::{Arc, Mutex};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
