@@ -70,9 +70,6 @@ pub const RETRY_MIN_MS: u64 = 20;
 pub const RETRY_MAX_MS: u64 = 1_000;
 /// Failures in a row to tell a block before an operator is called dark: one may be a block not indexed yet.
 pub const BLOCK_FAILURES: u32 = 3;
-/// How long the others are waited for once a quorum told a block alike, milliseconds: who is later is judged when its
-/// answer comes, and delays nobody.
-pub const DISSENT_WAIT_MS: u64 = 5;
 /// How long one operator may keep a block waiting, milliseconds.
 pub const BLOCK_HANG_MS: u64 = 3_000;
 /// How often the clocks are looked at (stall, lag), milliseconds.
@@ -90,6 +87,10 @@ pub const RECONNECT_MAX_MS: u64 = 2_000;
 pub const REPORTS_QUEUE: usize = 1_024;
 /// Pushes that one socket may have waiting; beyond it the socket is closed and back-filled.
 pub const PUSHES_QUEUE: usize = 1_024;
+
+/// Pushed blocks that are kept of each operator until they are asked for: the newest, and what came while it was worked
+/// through.
+pub const PUSHED_KEPT: usize = 4;
 
 /// Blocks between two headers that the light client is moved on to, and how far it stays behind the head at least:
 /// a proof of a fresh block then is one step above it, and a judge who read the root a moment ago still has the
@@ -133,7 +134,14 @@ pub const CARRY_GAS: u64 = 150_000;
 pub const ANSWERED_KEPT: u64 = 256;
 /// Blocks after which a node finds a block's transactions by their hash, if it ever does: it takes milliseconds.
 pub const INDEX_BLOCKS: u64 = 2;
+/// Blocks back to which it is looked for the one that spent a sequence: minutes of any chain, and a dozen questions.
+pub const SPENT_SEARCH_BLOCKS: u64 = 1_024;
 /// Waiting transactions that a node is asked for when it may have a trip already: the most that nodes give.
 pub const WAITING_ASKED: u32 = 100;
 /// Bytes of a kept checkpoint that are read: a real one has about two hundred.
 pub const STATE_BYTES_MAX: u64 = 64 << 10;
+/// Sets of validators that are kept to compare with: those that a change was told to, of which the newest may not be
+/// delivered yet when the process ends.
+pub const BASES_KEPT: usize = 16;
+/// Bytes of kept sets that are read: 16 sets of 1,024 validators with 32 bytes each are 512 kB.
+pub const BASES_BYTES_MAX: u64 = 1 << 20;

@@ -238,7 +238,52 @@ async fn a_trip_that_fails_in_its_block_tells_why_and_one_whose_sequence_is_gone
         proxy.set("tx", not_answered("tx not found"));
     }
     assert_eq!(other.nonce, 6);
+    assert_eq!(script.container.landing(&other).await.unwrap(), Landing::Pending, "nodes index blocks later");
+    script.lock().height += 2;
     assert_eq!(script.container.landing(&other).await.unwrap(), Landing::Replaced);
+}
+
+/// Nodes commit a block first and find its transactions by their hash later: on a busy machine, many blocks later.
+#[tokio::test]
+async fn a_trip_that_nobody_finds_by_its_hash_yet_is_found_in_the_block_that_spent_its_sequence() {
+    for (code, blocks_since) in [(0, 3), (5, 3), (0, 9)] {
+        let script = script().await;
+        let attempt = signed(&script, 1, 0).await.remove(0);
+        script.container.broadcast(&attempt).await;
+        let height = script.include(&attempt.bytes, code);
+        for proxy in &script.proxies {
+            proxy.set("tx", not_answered("tx not found"));
+        }
+        script.lock().height += blocks_since;
+        match script.container.landing(&attempt).await.unwrap() {
+            Landing::Included(block) => assert_eq!((block.height, code), (height, 0)),
+            Landing::Reverted(block, why) => {
+                assert_eq!((block.height, code), (height, 5));
+                assert!(why.contains("code 5"), "{why}");
+            }
+            other => panic!("a landed trip must never be called replaced: {other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_dearer_step_that_meets_the_same_trip_waiting_is_no_reason_for_a_second_trip() {
+    let script = script().await;
+    let first = signed(&script, 1, 0).await.remove(0);
+    assert_eq!(accepted(&script.container.broadcast(&first).await), 3);
+    // It waits longer than usual, and the lane above raises the fee: the nodes expect the sequence behind it.
+    script.lock().sync = ("sdk".to_owned(), 32);
+    let dearer = signed(&script, 1, 1).await.remove(0);
+    assert_eq!((dearer.nonce, dearer.hash == first.hash), (first.nonce, false));
+    let sent = script.container.broadcast(&dearer).await;
+    assert_eq!(accepted(&sent), 3, "what closes the gate is there: {sent:?}");
+    assert!(sent.replies[0].detail.contains("earlier step"), "{sent:?}");
+    script.container.warm().await.unwrap();
+    let nonces: Vec<u64> = signed(&script, 1, 1).await.iter().map(|attempt| attempt.nonce).collect();
+    assert_eq!(nonces, [first.nonce], "nothing is signed for the place behind it");
+    // Another action is another matter: nobody has taken it.
+    let other = signed(&script, 2, 0).await.remove(0);
+    assert_eq!(accepted(&script.container.broadcast(&other).await), 0);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use portcullis_adapter::{AdapterError, Attempt, Landing};
 use portcullis_rpc::{Client, ReplySize, RpcError, RpcRequest, Wait, quorum};
 use portcullis_verifier::{
-    B256, BlockRef, FaultKind,
+    B256, BlockRef, FaultKind, OperatorId,
     cosmos::{TransactionPath, transactions_root},
 };
 use serde::Deserialize;
@@ -18,8 +18,8 @@ use super::{
 };
 use crate::{
     error::{DETAIL_MAX_BYTES, detail, no_quorum},
-    limits,
-    transport::{Network, header},
+    limits, merkle,
+    transport::{Network, header, results, transactions},
 };
 
 /// Code with which nodes answer every question that they cannot answer, an unknown hash among them.
@@ -150,12 +150,100 @@ pub(super) async fn landing(
         return Ok(Landing::Pending);
     }
     // The receipt may have come between the two questions. Asked after the sequence was seen spent some blocks ago, its
-    // absence means that another transaction spent it.
-    Ok(agreed_receipt(network, attempt).await?.unwrap_or(Landing::Replaced))
+    // absence means that another transaction spent it, or that nodes are slow to find transactions by their hash: the
+    // block in which it was spent tells which.
+    if let Some(landed) = agreed_receipt(network, attempt).await? {
+        return Ok(landed);
+    }
+    spender(network, account, attempt).await
 }
 
 async fn agreed_receipt(network: &Network, attempt: &Attempt) -> Result<Option<Landing>, AdapterError> {
     let questions = network.operators.iter().map(|o| (o.name, receipt(&o.lanes.contain, attempt.hash)));
+    agreed_landing(network, questions).await
+}
+
+/// What became of an attempt whose sequence is spent, from the block in which it was spent.
+async fn spender(network: &Network, account: &str, attempt: &Attempt) -> Result<Landing, AdapterError> {
+    let newest = settled_height(network).await?;
+    let questions = network.operators.iter().map(|operator| {
+        let client = operator.lanes.contain.clone();
+        (operator.name, async move { spent_in(&client, account, attempt, newest).await })
+    });
+    Ok(agreed_landing(network, questions).await?.unwrap_or(Landing::Replaced))
+}
+
+/// The receipt of an attempt from the block in which its sequence was spent; none where that holds another transaction,
+/// or where the node keeps too little state to name the block: by then its index has it, if the block does.
+async fn spent_in(
+    client: &Client,
+    account: &str,
+    attempt: &Attempt,
+    newest: u64,
+) -> Result<Option<Receipt>, RpcError> {
+    let Some(height) = spending_height(client, account, attempt.nonce, newest).await? else {
+        return Ok(None);
+    };
+    let body = transactions(client, height).await?;
+    let leaves: Vec<B256> = body.transactions.iter().map(|one| merkle::leaf(one.as_slice())).collect();
+    if body.header.data_hash() != Some(merkle::root(&leaves)) {
+        return Err(RpcError::garbage("transactions that the header commits to"));
+    }
+    let Some(place) = body.transactions.iter().position(|one| *one == attempt.hash) else { return Ok(None) };
+    let results = results(client, height).await?;
+    let code = results.transactions.get(place).map(|one| one.code);
+    let code = code.ok_or_else(|| RpcError::garbage("as many results as the block has transactions"))?;
+    // Results tell no space of the code: its number alone says nothing but that it failed.
+    let why = if code == 0 { String::new() } else { format!("it failed with code {code}") };
+    Ok(Some(Receipt { block: body.header.block(), succeeded: code == 0, why }))
+}
+
+/// The block that spent a sequence which is spent after the block `newest`: looked for backwards in growing steps, then
+/// between the last two. None where the node does not have the state of a block that far back.
+async fn spending_height(
+    client: &Client,
+    account: &str,
+    sequence: u64,
+    newest: u64,
+) -> Result<Option<u64>, RpcError> {
+    let is_spent = |height: u64| async move {
+        let numbers = query::numbers_at(client, account, height).await.map_err(query::flat)?;
+        Ok::<_, RpcError>(numbers.sequence > sequence)
+    };
+    let (mut spent, mut step) = (newest, 1u64);
+    let mut open = loop {
+        let height = newest.saturating_sub(step);
+        // Zero would be taken for the newest state.
+        if height == 0 || step > limits::SPENT_SEARCH_BLOCKS {
+            return Ok(None);
+        }
+        match is_spent(height).await {
+            Ok(false) => break height,
+            Ok(true) => spent = height,
+            Err(RpcError::Server { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        }
+        step = step.saturating_mul(2);
+    };
+    while spent.saturating_sub(open) > 1 {
+        let middle = open.midpoint(spent);
+        if is_spent(middle).await? {
+            spent = middle;
+        } else {
+            open = middle;
+        }
+    }
+    Ok(Some(spent))
+}
+
+/// What a quorum says of a receipt; none where it says that there is none.
+async fn agreed_landing<F>(
+    network: &Network,
+    questions: impl Iterator<Item = (OperatorId, F)>,
+) -> Result<Option<Landing>, AdapterError>
+where
+    F: Future<Output = Result<Option<Receipt>, RpcError>> + Send,
+{
     let agreed = quorum(questions, network.quorum, Wait::Grace(limits::GRACE_MIN))
         .await
         .map_err(|split| no_quorum(network.chain, "receipt of a trip").caused_by(split))?;
@@ -177,7 +265,7 @@ async fn agreed_receipt(network: &Network, attempt: &Attempt) -> Result<Option<L
 /// Whether the quorum says that a sequence was spent [`limits::INDEX_BLOCKS`] blocks ago: nodes commit a block first and
 /// find its transactions by their hash a moment later, so that what was spent just now may be the attempt itself.
 async fn spent(network: &Network, account: &str, sequence: u64) -> Result<bool, AdapterError> {
-    let height = tip(network).await?.block.height.saturating_sub(limits::INDEX_BLOCKS).max(1);
+    let height = settled_height(network).await?;
     let questions = network.operators.iter().map(|operator| {
         let client = operator.lanes.contain.clone();
         (operator.name, async move {
@@ -189,4 +277,9 @@ async fn spent(network: &Network, account: &str, sequence: u64) -> Result<bool, 
         .await
         .map(|agreed| agreed.value)
         .map_err(|split| no_quorum(network.chain, "sequence of the containment key").caused_by(split))
+}
+
+/// The newest block of which nodes have had the time to work everything through.
+async fn settled_height(network: &Network) -> Result<u64, AdapterError> {
+    Ok(tip(network).await?.block.height.saturating_sub(limits::INDEX_BLOCKS).max(1))
 }

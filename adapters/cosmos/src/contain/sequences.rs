@@ -35,6 +35,8 @@ pub(crate) struct Sequences {
 struct Outstanding {
     action: ActionId,
     given: BTreeSet<u64>,
+    /// Which node has taken it with which sequence.
+    taken: BTreeSet<(OperatorId, u64)>,
     /// Whether any of its bytes have left.
     sent: bool,
     /// How often sequences were refreshed since it was signed.
@@ -75,6 +77,18 @@ impl Sequences {
         }
     }
 
+    /// A node has taken an action with this sequence.
+    pub(crate) fn taken(&mut self, action: ActionId, operator: OperatorId, sequence: u64) {
+        for outstanding in self.outstanding.iter_mut().filter(|o| o.action == action) {
+            outstanding.taken.insert((operator, sequence));
+        }
+    }
+
+    /// Whether a node has taken this very action with this sequence before, at whatever step of the fees.
+    pub(crate) fn waits(&self, action: ActionId, operator: OperatorId, sequence: u64) -> bool {
+        self.outstanding.iter().any(|o| o.action == action && o.taken.contains(&(operator, sequence)))
+    }
+
     /// Whether another action under way was signed with the sequence before this one: a node takes this one only after it.
     pub(crate) fn queues_behind(&self, action: ActionId, sequence: u64) -> bool {
         let before = sequence.checked_sub(1);
@@ -87,7 +101,8 @@ impl Sequences {
     ///
     /// An action that is first in line gets the reported sequence itself; later ones queue behind it. Where a node turned
     /// out to have something waiting that is not known here (a former process left it), the place behind that is a
-    /// candidate too: whichever lands first does the work, and a second trip changes nothing. From step
+    /// candidate too: whichever lands first does the work, and a second trip changes nothing. Not so where what waits is
+    /// this very action, which a node has taken with that sequence: behind it a second trip would only cost. From step
     /// [`limits::OVERTAKE_BUMP`] on, an action that queues behind another one also gets the first place: what is stuck
     /// there must not hold up everything behind it.
     pub(crate) fn candidates(&mut self, action: ActionId, bump: u16) -> Vec<Numbers> {
@@ -95,11 +110,17 @@ impl Sequences {
             Some(place) => place,
             None if self.outstanding.len() >= limits::OUTSTANDING_MAX => return Vec::new(),
             None => {
-                self.outstanding.push(Outstanding { action, given: BTreeSet::new(), sent: false, age: 0 });
+                let (given, taken) = (BTreeSet::new(), BTreeSet::new());
+                self.outstanding.push(Outstanding { action, given, taken, sent: false, age: 0 });
                 self.outstanding.len().saturating_sub(1)
             }
         };
         let ahead = u64::try_from(place).unwrap_or(u64::MAX);
+        let taken: BTreeSet<u64> = self
+            .outstanding
+            .get(place)
+            .map(|o| o.taken.iter().map(|(_, sequence)| *sequence).collect())
+            .unwrap_or_default();
         let mut voices: BTreeMap<Numbers, usize> = BTreeMap::new();
         let at = |numbers: &Numbers, ahead: u64| Numbers {
             sequence: numbers.sequence.saturating_add(ahead),
@@ -111,7 +132,8 @@ impl Sequences {
             if bump >= limits::OVERTAKE_BUMP {
                 voices.entry(*reported).or_default();
             }
-            if self.overtaken {
+            let own = at(reported, ahead).sequence;
+            if self.overtaken && !taken.contains(&own) {
                 voices.entry(at(reported, ahead.saturating_add(1))).or_default();
             }
         }
@@ -210,6 +232,27 @@ mod tests {
         assert_eq!(given(&mut sequences, 1, 1), [5, 6]);
         sequences.settle(action(1), 6);
         assert_eq!(given(&mut sequences, 2, 0), [5], "and forgotten once something landed");
+    }
+
+    #[test]
+    fn behind_the_same_action_no_second_one_is_signed() {
+        let mut sequences = told(&[("a", 5)]);
+        assert_eq!(given(&mut sequences, 1, 0), [5]);
+        sequences.taken(action(1), operator("a"), 5);
+        assert!(sequences.waits(action(1), operator("a"), 5));
+        assert!(
+            !sequences.waits(action(1), operator("b"), 5) && !sequences.waits(action(2), operator("a"), 5)
+        );
+        sequences.doubt(true);
+        sequences.refreshed();
+        assert_eq!(given(&mut sequences, 1, 1), [5], "what waits there is this action itself");
+        assert_eq!(
+            given(&mut sequences, 2, 0),
+            [6, 7],
+            "another action may have to follow a stranger all the same"
+        );
+        sequences.settle(action(1), 5);
+        assert!(!sequences.waits(action(1), operator("a"), 5));
     }
 
     #[test]

@@ -22,6 +22,9 @@ struct SyncAnswer {
     log: String,
 }
 
+/// What is told of a node that has taken the same trip at an earlier step of the fees.
+const EARLIER_STEP: &str = "it has an earlier step of this trip";
+
 /// What became of an attempt at one endpoint.
 pub(super) enum Handed {
     /// The node has it.
@@ -65,10 +68,32 @@ impl CosmosContainer {
             answered.retain(|(_, sequence)| sequence.saturating_add(limits::ANSWERED_KEPT) > attempt.nonce);
             answered.insert((operator, attempt.nonce));
         });
+        let handed = self.sorted(client, attempt, answer).await;
+        if matches!(handed, Handed::Taken(_)) {
+            account.with_sequences(|sequences| sequences.taken(attempt.action, operator, attempt.nonce));
+        }
+        handed
+    }
+
+    /// What an answer means.
+    async fn sorted(
+        &self,
+        client: &Client,
+        attempt: &Attempt,
+        answer: Result<SyncAnswer, RpcError>,
+    ) -> Handed {
+        let account = self.payer(attempt);
+        // No node of this family replaces what waits by what pays more. Where an earlier step of this trip waits, or has
+        // landed a moment ago, that one does the work, and nothing is to be signed in its stead.
+        let waits = || {
+            account
+                .with_sequences(|sequences| sequences.waits(attempt.action, client.operator(), attempt.nonce))
+        };
         match answer {
             Ok(answer) => match refusal(&answer.codespace, answer.code) {
                 None => Handed::Taken("taken"),
                 Some(Refusal::Known) => Handed::Taken(Refusal::Known.text()),
+                Some(Refusal::Sequence) if waits() => Handed::Taken(EARLIER_STEP),
                 Some(refusal) => {
                     let text = refusal.describe(&answer.codespace, answer.code, &answer.log);
                     Handed::Refused(refusal, text)

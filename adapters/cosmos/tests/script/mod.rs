@@ -18,6 +18,7 @@ use cosmrs::proto::{
         auth::v1beta1::{BaseAccount, QueryAccountRequest, QueryAccountResponse},
         bank::v1beta1::QueryBalanceResponse,
         base::{node::v1beta1::ConfigResponse, v1beta1::Coin},
+        gov::v1::{Params, QueryParamsResponse},
     },
     cosmwasm::wasm::v1::{
         QueryContractInfoResponse, QuerySmartContractStateRequest, QuerySmartContractStateResponse,
@@ -77,6 +78,8 @@ pub(crate) struct State {
     pub(crate) circuit: Option<u8>,
     /// Block after which no node has the state; zero, which stands for the newest, is never asked for.
     pub(crate) unmade: u64,
+    /// What a proposal has to deposit; nothing where the chain has no governance.
+    pub(crate) deposit: String,
     /// Messages that are tripped.
     pub(crate) tripped: Vec<String>,
     /// Why no transaction is simulated well; none where each is.
@@ -149,6 +152,13 @@ fn asked_account(params: &Value) -> String {
     QueryAccountRequest::decode(data.as_slice()).unwrap().address
 }
 
+/// The account's sequence after the block that a question names; every transaction in a block spends one.
+fn sequence_at(state: &State, params: &Value) -> u64 {
+    let height: u64 = params["height"].as_str().map_or(0, |text| text.parse().unwrap());
+    let later = if height == 0 { 0 } else { state.blocks.range(height + 1..).count() };
+    state.sequence.saturating_sub(u64::try_from(later).unwrap())
+}
+
 fn abci(state: &mut State, params: &Value) -> Value {
     let path = params["path"].as_str().unwrap().to_owned();
     *state.asked.entry(path.clone()).or_default() += 1;
@@ -158,7 +168,7 @@ fn abci(state: &mut State, params: &Value) -> Value {
                 address: asked_account(params),
                 pub_key: None,
                 account_number: state.account,
-                sequence: state.sequence,
+                sequence: sequence_at(state, params),
             };
             let account = Any { type_url: BaseAccount::type_url(), value: account.encode_to_vec() };
             found(&QueryAccountResponse { account: Some(account) })
@@ -178,6 +188,11 @@ fn abci(state: &mut State, params: &Value) -> Value {
         "/cosmos.circuit.v1.Query/Account" if state.circuit.is_some() => {
             let level = state.circuit.unwrap();
             json!({ "response": { "code": 0, "value": STANDARD.encode([10, 2, 8, level]), "height": "1" } })
+        }
+        "/cosmos.gov.v1.Query/Params" if !state.deposit.is_empty() => {
+            let coin = Coin { denom: "stake".to_owned(), amount: state.deposit.clone() };
+            let params = Params { min_deposit: vec![coin], ..Params::default() };
+            found(&QueryParamsResponse { params: Some(params), ..QueryParamsResponse::default() })
         }
         "/cosmos.circuit.v1.Query/DisabledList" => {
             let names = state.tripped.iter();
@@ -227,6 +242,18 @@ fn answer(state: &mut State, at: usize, method: &str, params: &Value) -> Value {
             },
         }),
         "commit" => commit(state, params["height"].as_str().unwrap().parse().unwrap()),
+        "block" => {
+            let height = params["height"].as_str().unwrap().parse().unwrap();
+            let held = state.blocks.get(&height).map(|(bytes, _)| STANDARD.encode(bytes));
+            let txs: Vec<String> = held.into_iter().collect();
+            json!({ "block": { "header": header(state, height), "data": { "txs": txs } } })
+        }
+        "block_results" => {
+            let height = params["height"].as_str().unwrap().parse().unwrap();
+            let held = state.blocks.get(&height).map(|(_, code)| json!({ "code": code }));
+            let results: Vec<Value> = held.into_iter().collect();
+            json!({ "height": params["height"], "txs_results": results })
+        }
         "abci_query" => abci(state, params),
         "broadcast_tx_sync" => {
             state.received.push((at, STANDARD.decode(params["tx"].as_str().unwrap()).unwrap()));
@@ -281,6 +308,7 @@ pub(crate) async fn of_kind(kind: &str) -> Script {
         least_price: "0.01stake".to_owned(),
         balance: 1_000_000,
         gas: 120_000,
+        deposit: "10".to_owned(),
         targets: json!([{ "target": { "switch": { "circuit": { "type_url": "/a.B" } }, "from_level": 2 } }]),
         tripper: json!({ "active": true, "budget_seconds": 3_600, "left_seconds": 1_800 }),
         ..State::default()
