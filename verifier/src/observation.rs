@@ -93,6 +93,10 @@ pub enum TransferKind {
     Mint,
     /// Value left escrow here, because of a message from elsewhere.
     Release,
+    /// Value came back to its sender here, because a message from here was refused over there or ran out: it left escrow,
+    /// or its representation was made again. Whoever gives it back consumes the message, which nobody may consume over
+    /// there any more.
+    Refund,
 }
 
 impl TransferKind {
@@ -112,7 +116,8 @@ pub struct Transfer {
     pub bridge: BridgeId,
     /// The bridge's domain number of this chain, left padded.
     pub local: B256,
-    /// The bridge's domain number of the other chain: destination of a source event, origin of a consuming one.
+    /// The bridge's domain number of the other chain: destination of a source event and of what is refunded, origin of
+    /// what is minted or released.
     pub remote: B256,
     /// The bridge's own message id, left padded.
     pub message_id: B256,
@@ -122,16 +127,24 @@ pub struct Transfer {
     pub amount: U256,
     /// Who sent it, where the event says so.
     pub sender: Option<B256>,
-    /// Who receives it on the destination.
+    /// Who receives it on the destination; of a refund, who gets it back here.
     pub recipient: B256,
 }
 
 impl Transfer {
+    /// The domains at which this transfer's message starts and ends. A refund happens where its message started.
+    #[must_use]
+    pub fn ends(&self) -> (B256, B256) {
+        match self.kind {
+            TransferKind::Lock | TransferKind::Burn | TransferKind::Refund => (self.local, self.remote),
+            TransferKind::Mint | TransferKind::Release => (self.remote, self.local),
+        }
+    }
+
     /// The key of the message that this transfer sends or consumes.
     #[must_use]
     pub fn message_key(&self) -> MessageKey {
-        let (origin, destination) =
-            if self.kind.is_source() { (self.local, self.remote) } else { (self.remote, self.local) };
+        let (origin, destination) = self.ends();
         MessageKey::derive(self.bridge, origin, destination, self.message_id)
     }
 }
@@ -381,59 +394,5 @@ pub struct Progress {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::Slug;
-
-    fn observation(amount: u64, log_index: u32) -> Observation {
-        let transfer = Transfer {
-            kind: TransferKind::Release,
-            bridge: Slug::new("b").unwrap(),
-            local: B256::with_last_byte(1),
-            remote: B256::with_last_byte(2),
-            message_id: B256::with_last_byte(3),
-            asset: B256::with_last_byte(4),
-            amount: U256::from(amount),
-            sender: None,
-            recipient: B256::with_last_byte(5),
-        };
-        let position = Position {
-            height: 7,
-            tx_index: 0,
-            log_index,
-            block_hash: B256::with_last_byte(8),
-            tx_hash: B256::with_last_byte(9),
-        };
-        let chain = ChainId::new("eip155:1").unwrap();
-        Observation::new(chain, position, 1, Status::Included, B256::ZERO, Event::Transfer(transfer))
-    }
-
-    #[test]
-    fn ids_follow_content_and_nothing_else() {
-        assert_eq!(observation(5, 0).id(), observation(5, 0).id());
-        assert_ne!(observation(5, 0).id(), observation(6, 0).id());
-        assert_ne!(observation(5, 0).id(), observation(5, 1).id());
-        let retracted = observation(5, 0).with_status(Status::Retracted);
-        assert_eq!(retracted.id(), observation(5, 0).id());
-        assert_ne!(retracted.observation_id(), observation(5, 0).observation_id());
-    }
-
-    #[test]
-    fn a_decoded_observation_has_its_derived_id() {
-        let one = observation(5, 0);
-        let bytes = borsh::to_vec(&one).unwrap();
-        assert_eq!(borsh::from_slice::<Observation>(&bytes).unwrap(), one);
-        let truncated = bytes.get(..bytes.len() - 1).unwrap();
-        assert!(borsh::from_slice::<Observation>(truncated).is_err());
-    }
-
-    #[test]
-    fn both_ends_of_a_message_share_its_key() {
-        let Event::Transfer(release) = observation(5, 0).event().clone() else { unreachable!() };
-        let burn =
-            Transfer { kind: TransferKind::Burn, local: release.remote, remote: release.local, ..release };
-        assert_eq!(burn.message_key(), release.message_key());
-        let other_way = Transfer { kind: TransferKind::Burn, ..release };
-        assert_ne!(other_way.message_key(), release.message_key());
-    }
-}
+#[path = "observation_tests.rs"]
+mod tests;

@@ -149,6 +149,13 @@ impl Decoder {
             || self.channels.iter().any(|channel| channel.concerns(event))
     }
 
+    /// Joins what stands in several events of one transaction and is one: see [`packets::join`].
+    pub(crate) fn join(&self, events: &mut [RawEvent]) {
+        if !self.channels.is_empty() {
+            packets::join(events, |event| self.channels.iter().any(|channel| channel.concerns(event)));
+        }
+    }
+
     /// What an event means: one observation for each bridge that it concerns. `transaction` is the hash of the
     /// event's transaction; zero where no transaction made it. `time` is the block's, seconds since 1970.
     pub(crate) fn observations(

@@ -266,21 +266,111 @@ fn vouchers_are_named_as_the_chains_name_them() {
     );
 }
 
+/// How a packet ends, as ibc-go writes it: the packet's own event, then the application's, with the message's number on
+/// each; `other` stands for the events of transactions that do both at once.
+fn ended(kind: &str, words: &[(&str, &[(&str, &str)])]) -> RawEvent {
+    let mut all =
+        vec![event("coin_spent", &[("msg_index", "0")]), packet(kind, "unused", &[("msg_index", "0")])];
+    all[1].attributes.retain(|one| !one.key.starts_with("packet_data"));
+    all.push(event("message", &[("module", "ibc_channel"), ("msg_index", "0")]));
+    for (word, attributes) in words {
+        let mut attributes = attributes.to_vec();
+        attributes.push(("msg_index", "0"));
+        all.push(event(word, &attributes));
+    }
+    // Another packet ends in the next message, with words of its own.
+    let mut next = packet(kind, "unused", &[("packet_sequence", "42"), ("msg_index", "1")]);
+    next.attributes.retain(|one| !one.key.starts_with("packet_data"));
+    all.push(next);
+    all.push(event("timeout", &[("refund_amount", "9"), ("msg_index", "1")]));
+    all.push(event("fungible_token_packet", &[("error", "its own"), ("msg_index", "1")]));
+    decoder().join(&mut all);
+    all.swap_remove(1)
+}
+
+fn refunded(event: RawEvent) -> (B256, U256, B256) {
+    let Event::Transfer(transfer) = meaning(event) else { panic!("a transfer") };
+    assert_eq!(transfer.kind, TransferKind::Refund);
+    assert_eq!(transfer.message_id, B256::with_last_byte(41));
+    assert_eq!((transfer.local, transfer.remote), (B256::with_last_byte(1), B256::with_last_byte(2)));
+    (transfer.asset, transfer.amount, transfer.recipient)
+}
+
 #[test]
-fn refusals_time_outs_and_foreign_ends_are_shown() {
+fn a_time_out_and_a_refusal_give_the_message_s_value_back() {
+    let sender = B256::left_padding_from(&crate::config::account("wasm", ACCOUNT).unwrap());
+    let text = [("refund_receiver", ACCOUNT), ("refund_denom", "usd"), ("refund_amount", "250")];
+    let json = r#"{"denom":{"base":"atom","trace":[{"port_id":"transfer","channel_id":"channel-0"}]},"amount":"250"}"#;
+    let home = r#"{"denom":{"base":"usd","trace":[]},"amount":"250"}"#;
+    let newest = |token| [("receiver", ACCOUNT), ("refund_tokens", token), ("memo", "")];
+    let way = keccak256(voucher("transfer/channel-0/atom"));
+    let amount = U256::from(250);
+    let plain = ended("timeout_packet", &[("timeout", &text)]);
+    assert_eq!(refunded(plain), (keccak256("usd"), amount, sender), "what was locked");
+    let newest_home = ended("timeout_packet", &[("timeout", &newest(home))]);
+    assert_eq!(refunded(newest_home), (keccak256("usd"), amount, sender));
+    let burned = ended("timeout_packet", &[("timeout", &newest(json))]);
+    assert_eq!(refunded(burned), (way, amount, sender), "what was burned is made again");
+
+    let carried = [
+        ("sender", ACCOUNT),
+        ("receiver", "osmo-like"),
+        ("denom", "transfer/channel-0/atom"),
+        ("amount", "250"),
+        ("acknowledgement", "error:\"ABCI code: 1\""),
+    ];
+    let refused: &[(&str, &str)] = &[("error", "ABCI code: 1")];
+    let error = ended(
+        "acknowledge_packet",
+        &[("fungible_token_packet", &carried), ("fungible_token_packet", refused)],
+    );
+    assert_eq!(refunded(error), (way, amount, sender));
+    let taken: &[(&str, &str)] = &[("success", "\u{1}")];
+    let success =
+        ended("acknowledge_packet", &[("fungible_token_packet", &carried), ("fungible_token_packet", taken)]);
+    assert_eq!(decoded(success), [], "it arrived: nothing moved here");
+}
+
+#[test]
+fn a_packet_s_end_of_which_the_application_says_nothing_or_too_much_is_shown() {
+    assert!(reason(ended("timeout_packet", &[])).contains("packet 41: the application does not say"));
+    assert!(reason(ended("acknowledge_packet", &[])).contains("packet 41: the application does not say"));
+    let half: &[(&str, &str)] = &[("refund_receiver", ACCOUNT), ("refund_denom", "usd")];
+    assert!(reason(ended("timeout_packet", &[("timeout", half)])).contains("does not say"));
+    let text: &[(&str, &str)] =
+        &[("refund_receiver", ACCOUNT), ("refund_denom", "usd"), ("refund_amount", "250")];
+    let twice = ended("timeout_packet", &[("timeout", text), ("timeout", text)]);
+    assert!(reason(twice).contains("twice"));
+    let both: &[(&str, &str)] = &[("error", "x"), ("success", "y")];
+    assert!(
+        reason(ended("acknowledge_packet", &[("fungible_token_packet", both)])).contains("both yes and no")
+    );
+    let broken: &[(&str, &str)] = &[("receiver", ACCOUNT), ("refund_tokens", "{}")];
+    assert!(reason(ended("timeout_packet", &[("timeout", broken)])).contains("refund_tokens"));
+    let mut foreign = ended("timeout_packet", &[("timeout", text)]);
+    let far = foreign.attributes.iter_mut().find(|one| one.key == "packet_dst_channel").unwrap();
+    far.value = Some("channel-8".to_owned());
+    assert!(reason(foreign).contains("its far end is transfer/channel-8"));
+    // What another application's packet of the same transaction ended with is not joined.
+    let mut other =
+        vec![packet("timeout_packet", "usd", &[("packet_src_channel", "channel-1")]), event("timeout", text)];
+    decoder().join(&mut other);
+    assert!(other[0].attributes.iter().all(|one| !one.key.starts_with("timeout.")));
+}
+
+#[test]
+fn refusals_and_foreign_ends_are_told_apart() {
     let refused = packet("write_acknowledgement", "atom", &[("packet_ack", r#"{"error":"ABCI code: 1"}"#)]);
-    assert!(reason(refused).contains("packet 41: it was refused here, and nothing moved"));
+    assert_eq!(decoded(refused), [], "nothing moved here; the other side gives it back");
     let neither = packet("write_acknowledgement", "atom", &[("packet_ack", "{}")]);
     assert!(reason(neither).contains("neither yes nor no"));
     let both = packet("write_acknowledgement", "atom", &[("packet_ack", r#"{"result":"AQ==","error":"x"}"#)]);
     assert!(reason(both).contains("neither yes nor no"));
-    assert!(reason(packet("timeout_packet", "usd", &[])).contains("went back to the sender"));
     let foreign = packet("send_packet", "usd", &[("packet_dst_channel", "channel-8")]);
     assert!(reason(foreign).contains("its far end is transfer/channel-8"));
     let broken = packet("send_packet", "usd", &[("packet_data_hex", "zz")]);
     assert!(reason(broken).contains("not hexadecimal"));
     let empty = packet("send_packet", "usd", &[("packet_data_hex", "7b7d")]);
     assert!(reason(empty).contains("its content"));
-    assert_eq!(decoded(packet("acknowledge_packet", "usd", &[])), []);
     assert_eq!(decoded(packet("send_packet", "usd", &[("packet_src_channel", "channel-1")])), []);
 }

@@ -14,7 +14,7 @@ use crate::{config::Compiled, error::BuildError, limits, root::LightClient};
 
 use kept::Kept;
 
-pub(crate) use answers::{Answered, RawEvent, Status, read_push, status, stored};
+pub(crate) use answers::{Answered, RawAttribute, RawEvent, Status, read_push, status, stored};
 pub(crate) use block::{Results, Told, ValidatorSets, header, results, told, transactions};
 
 /// Every endpoint of a chain.

@@ -306,6 +306,13 @@ impl Names {
         self.assets.get(index(asset))
     }
 
+    /// Whether a consumption in this token gives back what left: it happens where the route begins.
+    pub(crate) fn is_refund(&self, route: &Route, token: TokenNo) -> bool {
+        // A message to where it came from, which no bridge sends, is no refund.
+        route.origin != route.destination
+            && self.token_at(token).is_some_and(|token| token.domain == route.origin)
+    }
+
     /// Name of a token for people: the asset's name, or the start of its address.
     pub(crate) fn token_name(&self, token: TokenNo) -> String {
         match self.token_at(token) {

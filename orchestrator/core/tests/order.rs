@@ -33,6 +33,10 @@ enum Story {
     Sent,
     /// A rescaled pair: eighteen decimals in, eight out.
     Scaled,
+    /// Given back to its sender, and perhaps consumed over there all the same.
+    Refunded(bool),
+    /// Given back, and never sent.
+    RefundUnbacked,
 }
 
 fn story() -> impl Strategy<Value = Story> {
@@ -47,6 +51,8 @@ fn story() -> impl Strategy<Value = Story> {
         1 => Just(Story::Unwatched),
         1 => Just(Story::Sent),
         1 => Just(Story::Scaled),
+        2 => any::<bool>().prop_map(Story::Refunded),
+        1 => Just(Story::RefundUnbacked),
     ]
 }
 
@@ -59,6 +65,8 @@ fn moves(id: u64, story: Story, out: bool, dollars: u64, at: u64) -> Vec<Move> {
     let id = 100 + id;
     let source = |time| if out { Move::burn(id, dollars, time) } else { Move::lock(id, dollars, time) };
     let used = |time| if out { Move::release(id, dollars, time) } else { Move::mint(id, dollars, time) };
+    let back = if out { USD_AWAY } else { USD_HOME };
+    let refund = |time| Move::new(TransferKind::Refund, id, back, usd(dollars), time).to(0x5e4de5);
     let ready = at + FINALITY + 36;
     match story {
         Story::Honest => vec![source(at), used(ready)],
@@ -73,6 +81,9 @@ fn moves(id: u64, story: Story, out: bool, dollars: u64, at: u64) -> Vec<Move> {
         Story::Undeclared => vec![Move { token: 0x99, ..used(ready) }],
         Story::Unwatched => vec![Move::release(id, dollars, ready).other(ELSEWHERE)],
         Story::Sent => vec![source(at)],
+        Story::Refunded(false) => vec![source(at), refund(at + 60)],
+        Story::Refunded(true) => vec![source(at), refund(at + 60), used(ready)],
+        Story::RefundUnbacked => vec![refund(at)],
         Story::Scaled => {
             let whole = U256::from(10u64).pow(U256::from(18u64));
             let some = U256::from(7u64);

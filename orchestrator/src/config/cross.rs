@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt::Display, ops::Range};
 
 use portcullis_core::config::Mode;
-use portcullis_verifier::{ActionClass, B256, ChainId, Slug};
+use portcullis_verifier::{ActionClass, B256, ChainId, Slug, TransferKind};
 
 use super::{
     model::{BridgeConfig, Config, EventKind, SideConfig},
@@ -126,7 +126,8 @@ fn check_kinds(bridge: &BridgeConfig, sink: &Sink<'_>) {
     for side in &bridge.sides {
         let kinds = || side.contracts.iter().flat_map(|contract| &contract.events).map(|event| event.kind);
         let sends = kinds().any(|kind| matches!(kind, EventKind::Transfer(k) if k.is_source()));
-        let receives = kinds().any(|kind| matches!(kind, EventKind::Transfer(k) if !k.is_source()));
+        let receives = kinds()
+            .any(|kind| matches!(kind, EventKind::Transfer(TransferKind::Mint | TransferKind::Release)));
         if side.contracts.is_empty() || (sends && receives) {
             continue;
         }

@@ -17,11 +17,12 @@ use super::{
 };
 
 /// Words for what an event means.
-pub(super) const KINDS: [(&str, EventKind); 9] = [
+pub(super) const KINDS: [(&str, EventKind); 10] = [
     ("lock", EventKind::Transfer(TransferKind::Lock)),
     ("burn", EventKind::Transfer(TransferKind::Burn)),
     ("mint", EventKind::Transfer(TransferKind::Mint)),
     ("release", EventKind::Transfer(TransferKind::Release)),
+    ("refund", EventKind::Transfer(TransferKind::Refund)),
     ("owner", EventKind::Admin(AdminKind::Owner)),
     ("upgrade", EventKind::Admin(AdminKind::Upgrade)),
     ("signer_set", EventKind::Admin(AdminKind::SignerSet)),

@@ -3,15 +3,111 @@
 //! A packet that leaves carries a token that either has its home here (it is locked) or came over this channel (its
 //! voucher is burned); by the token's path, as the specification has it. A packet that arrives moves value once its
 //! acknowledgement is written and says so: it mints a voucher, or releases what had been locked. A time-out gives value
-//! back to its sender, and so does a refusal on the other side; the vocabulary has no such event, so that time-outs
-//! and refusals here are kept and shown.
+//! back to its sender here, and so does the acknowledgement that it was refused over there.
+//!
+//! How a packet ended stands in two events: the chain's own names the packet, and behind it, in the same message, the
+//! application tells what it gave back to whom. They are joined before anything is read ([`join`]).
 
 use portcullis_verifier::{B256, BridgeId, Event, Transfer, TransferKind, U256, keccak256};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::{unmapped, value::Form};
-use crate::{limits::JSON_ATTRIBUTE_BYTES, transport::RawEvent};
+use crate::{
+    limits::JSON_ATTRIBUTE_BYTES,
+    transport::{RawAttribute, RawEvent},
+};
+
+/// The event in which the application tells what it gave back for a packet that ran out.
+const TIMEOUT: &str = "timeout";
+/// The events in which it tells of a packet's acknowledgement.
+const APPLICATION: &str = "fungible_token_packet";
+/// Events of the application that one packet's end can have: what it carried, and how it ended.
+const WORDS_MAX: usize = 2;
+const SAYS_NOTHING: &str = "the application does not say what became of it";
+
+/// Joins what the application says of a packet's end to the event of that end, for the events of one transaction in order:
+/// each attribute under the name of its event. Between one packet's end and the next only this packet is spoken of.
+///
+/// SECURITY: contracts cannot emit events of these types, and hooks of other applications may emit more of them than a
+/// plain refund has. More than belong there are joined all the same, so that an attribute that stands twice is believed in
+/// neither place.
+pub(crate) fn join(events: &mut [RawEvent], concerns: impl Fn(&RawEvent) -> bool) {
+    for at in 0..events.len() {
+        let Some((event, behind)) = events.get(at..).and_then(<[RawEvent]>::split_first) else { return };
+        if !is_end(event) || !concerns(event) {
+            continue;
+        }
+        let message = event.get(MESSAGE);
+        let words = behind.iter().take_while(|one| !is_end(one) && one.get(MESSAGE) == message);
+        let words = words.filter(|one| one.kind == TIMEOUT || one.kind == APPLICATION);
+        let joined: Vec<RawAttribute> = words
+            .take(WORDS_MAX.saturating_add(1))
+            .flat_map(|word| {
+                let own = word.attributes.iter().filter(|one| one.key != MESSAGE);
+                own.map(|one| RawAttribute {
+                    key: format!("{}.{}", word.kind, one.key),
+                    value: one.value.clone(),
+                })
+            })
+            .collect();
+        if let Some(event) = events.get_mut(at) {
+            event.attributes.extend(joined);
+        }
+    }
+}
+
+/// The attribute in which newer chains say of which message of the transaction an event is.
+const MESSAGE: &str = "msg_index";
+
+fn is_end(event: &RawEvent) -> bool {
+    matches!(event.kind.as_str(), "timeout_packet" | "acknowledge_packet")
+}
+
+/// A token with its way, as the newest version of the application writes it.
+#[derive(Debug, Deserialize)]
+struct RefundedToken {
+    denom: TokenWay,
+    amount: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct TokenWay {
+    base: String,
+    #[serde(default)]
+    trace: Option<Vec<Hop>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Hop {
+    port_id: String,
+    channel_id: String,
+}
+
+/// Path and amount of a token.
+fn refunded_token(text: &str) -> Result<(String, String), String> {
+    if text.len() > JSON_ATTRIBUTE_BYTES {
+        return Err("`refund_tokens` is too long to be read".to_owned());
+    }
+    let token: RefundedToken =
+        serde_json::from_str(text).map_err(|error| format!("`refund_tokens`: {error}"))?;
+    let hops = token.denom.trace.unwrap_or_default().into_iter();
+    let hops = hops.flat_map(|hop| [hop.port_id, hop.channel_id]);
+    let path: Vec<String> = hops.chain([token.denom.base]).collect();
+    Ok((path.join("/"), token.amount))
+}
+
+/// What the application says under a name; none where it says nothing.
+///
+/// SECURITY: what it says twice is no answer: who reads the first and who reads the last would see two truths.
+fn once<'e>(event: &'e RawEvent, kind: &str, name: &str) -> Result<Option<&'e str>, String> {
+    let key = format!("{kind}.{name}");
+    let mut named = event.attributes.iter().filter(|one| one.key == key);
+    match (named.next(), named.next()) {
+        (first, None) => Ok(first.map(|one| one.value.as_deref().unwrap_or_default())),
+        (_, Some(_)) => Err(format!("the application says `{name}` twice of it")),
+    }
+}
 
 /// One channel.
 #[derive(Debug, Clone)]
@@ -65,11 +161,15 @@ impl Channel {
             return None;
         }
         let read = match event.kind.as_str() {
-            "send_packet" => self.sent(event),
+            "send_packet" => self.sent(event).map(Some),
             "write_acknowledgement" => self.received(event),
-            "timeout_packet" => Err("it ran out, and its value went back to the sender".to_owned()),
-            // The chain does not say here what was acknowledged. A failure is seen where the packet was refused.
+            "timeout_packet" => self.timed_out(event).map(Some),
+            "acknowledge_packet" => self.acknowledged(event),
             _ => return None,
+        };
+        let read = match read {
+            Ok(read) => Ok(read?),
+            Err(why) => Err(why),
         };
         Some(read.unwrap_or_else(|why| {
             let sequence = event.get("packet_sequence").unwrap_or("without a number");
@@ -87,7 +187,8 @@ impl Channel {
         self.transfer(event, &packet, kind, &local_denom(&packet.denom))
     }
 
-    fn received(&self, event: &RawEvent) -> Result<Event, String> {
+    /// None where it was refused: nothing moved here, and the other side gives it back.
+    fn received(&self, event: &RawEvent) -> Result<Option<Event>, String> {
         self.far_end(event, "src")?;
         let packet = data(event)?;
         let text = attribute(event, "packet_ack")?;
@@ -95,19 +196,55 @@ impl Channel {
             serde_json::from_str(&text).map_err(|error| format!("its acknowledgement: {error}"))?;
         match acknowledgement {
             Acknowledgement { result: Some(_), error: None } => {}
-            Acknowledgement { error: Some(_), result: None } => {
-                return Err("it was refused here, and nothing moved".to_owned());
-            }
+            Acknowledgement { error: Some(_), result: None } => return Ok(None),
             _ => return Err("its acknowledgement says neither yes nor no".to_owned()),
         }
         // Over there the token's path begins with the far end where it came from here: it returns home.
-        match packet.denom.strip_prefix(&format!("{}/{}/", self.far_port, self.far_channel)) {
+        let moved = match packet.denom.strip_prefix(&format!("{}/{}/", self.far_port, self.far_channel)) {
             Some(home) => self.transfer(event, &packet, TransferKind::Release, &local_denom(home)),
             None => {
                 let path = format!("{}/{}/{}", self.port, self.channel, packet.denom);
                 self.transfer(event, &packet, TransferKind::Mint, &local_denom(&path))
             }
+        };
+        moved.map(Some)
+    }
+
+    /// It ran out, and its value went back to its sender.
+    fn timed_out(&self, event: &RawEvent) -> Result<Event, String> {
+        let told = |name| once(event, TIMEOUT, name);
+        let to = told("refund_receiver")?.or(told("receiver")?).ok_or(SAYS_NOTHING)?;
+        // The newest version tells the token with its way as JSON, all before it tell the path as text.
+        let (denom, amount) = match (told("refund_tokens")?, told("refund_denom")?, told("refund_amount")?) {
+            (Some(text), None, None) => refunded_token(text)?,
+            (None, Some(denom), Some(amount)) => (denom.to_owned(), amount.to_owned()),
+            _ => return Err(SAYS_NOTHING.to_owned()),
+        };
+        self.refund(event, denom, amount, to)
+    }
+
+    /// None where it was taken over there; its refusal gives its value back.
+    fn acknowledged(&self, event: &RawEvent) -> Result<Option<Event>, String> {
+        let told = |name| once(event, APPLICATION, name);
+        match (told("success")?, told("error")?) {
+            (Some(_), None) => Ok(None),
+            (None, Some(_)) => {
+                let (denom, amount, to) = (told("denom")?, told("amount")?, told("sender")?);
+                let (Some(denom), Some(amount), Some(to)) = (denom, amount, to) else {
+                    return Err(SAYS_NOTHING.to_owned());
+                };
+                self.refund(event, denom.to_owned(), amount.to_owned(), to).map(Some)
+            }
+            (None, None) => Err(SAYS_NOTHING.to_owned()),
+            (Some(_), Some(_)) => Err("its acknowledgement says both yes and no".to_owned()),
         }
+    }
+
+    fn refund(&self, event: &RawEvent, denom: String, amount: String, to: &str) -> Result<Event, String> {
+        self.far_end(event, "dst")?;
+        let name = local_denom(&denom);
+        let packet = TokenPacket { denom, amount, sender: to.to_owned(), receiver: to.to_owned() };
+        self.transfer(event, &packet, TransferKind::Refund, &name)
     }
 
     /// SECURITY: a channel's far end is fixed when it opens; an event that names another is not this channel's.

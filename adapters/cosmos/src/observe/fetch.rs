@@ -123,8 +123,9 @@ pub(crate) fn concerning(decoder: &Decoder, results: Results) -> Result<Vec<Plac
     let mut out = Vec::new();
     let mut index = 0u32;
     let too_many = || RpcError::Oversize { limit_bytes: limits::EVENTS_PER_BLOCK_MAX };
-    let made = results.transactions.into_iter().enumerate().flat_map(|(at, one)| {
+    let made = results.transactions.into_iter().enumerate().flat_map(|(at, mut one)| {
         let happened = one.code == 0;
+        decoder.join(&mut one.events);
         one.events.into_iter().map(move |event| (u32::try_from(at).ok(), happened, event))
     });
     let own = results.block.into_iter().map(|event| (None, true, event));

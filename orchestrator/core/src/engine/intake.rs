@@ -5,7 +5,7 @@ use portcullis_verifier::{
     Transfer,
 };
 
-use super::{Engine, ends, fate::Fate};
+use super::{Engine, fate::Fate};
 use crate::{
     detect::Fact,
     effect::{Cause, Effects},
@@ -56,7 +56,7 @@ impl Engine {
     ) -> Option<(BridgeNo, Seen)> {
         let bridge = self.names.bridge(&transfer.bridge)?;
         let is_source = transfer.kind.is_source();
-        let (origin, destination) = ends(transfer);
+        let (origin, destination) = transfer.ends();
         let route = self.names.route(&self.config, bridge, origin, destination)?;
         let token = self.names.token(bridge, transfer.local, transfer.asset)?;
         let position = observation.position();

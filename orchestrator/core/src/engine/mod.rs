@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use borsh::{BorshDeserialize, BorshSerialize};
 pub use fate::Intake;
-use portcullis_verifier::{B256, Event, Observation, OperatorId, Slug, Transfer, U256, codec::digest};
+use portcullis_verifier::{Event, Observation, OperatorId, Slug, U256, codec::digest};
 
 use crate::{
     budget::Spent,
@@ -70,15 +70,6 @@ pub struct Engine {
     /// Empty between steps.
     #[borsh(skip)]
     changes: Vec<Change>,
-}
-
-/// Where a transfer's message starts and where it ends.
-fn ends(transfer: &Transfer) -> (B256, B256) {
-    if transfer.kind.is_source() {
-        (transfer.local, transfer.remote)
-    } else {
-        (transfer.remote, transfer.local)
-    }
 }
 
 impl Engine {
@@ -169,7 +160,7 @@ impl Engine {
     pub fn foresee<'a>(&self, coming: impl IntoIterator<Item = &'a Observation>) {
         let messages = coming.into_iter().filter_map(|observation| match observation.event() {
             Event::Transfer(transfer) => {
-                let (origin, destination) = ends(transfer);
+                let (origin, destination) = transfer.ends();
                 let bridge = self.names.bridge_no(&transfer.bridge)?;
                 Some((self.names.route_no(bridge, origin, destination)?, &transfer.message_id))
             }

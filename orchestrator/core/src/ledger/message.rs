@@ -31,6 +31,10 @@ impl Live {
     pub(crate) fn order(&self) -> (u64, u32, B256) {
         (self.height, self.log_index, self.event)
     }
+
+    pub(super) fn stand(&self) -> Stand {
+        (self.token, self.height, self.log_index, self.time)
+    }
 }
 
 /// What a consumption is.
@@ -96,24 +100,39 @@ pub(crate) struct Message {
     pub(crate) uses: Vec<Use>,
 }
 
-/// A source for a consumption at `time` must be at least this old. Until the watermark is past it (two blocks may
-/// share a second, so past means later), its absence means nothing. The skew is added because the two chains' clocks may differ by so much.
-pub(crate) fn absence_known_from(time: u64, route: &Route) -> u64 {
+/// Until the watermark of its source is past this time (two blocks may share a second, so past means later), the absence
+/// of a consumption's source means nothing. A source over there must be old enough to be final, and the skew is added
+/// because the two chains' clocks may differ by so much. What is given back was sent by the same chain, at any time before.
+pub(crate) fn absence_known_from(names: &Names, route: &Route, used: (TokenNo, u64)) -> u64 {
+    let (token, time) = used;
+    if names.is_refund(route, token) {
+        return time;
+    }
     time.saturating_sub(route.finality_secs).saturating_add(route.skew_secs)
 }
 
-/// Old enough, clocks' difference granted.
-pub(super) fn mature(source_time: u64, use_time: u64, route: &Route) -> bool {
-    use_time.saturating_add(route.skew_secs) >= source_time.saturating_add(route.finality_secs)
+/// Where a transfer stands: token, height, place in the block, time.
+pub(super) type Stand = (TokenNo, u64, u32, u64);
+
+/// The source is old enough for its consumption, clocks' difference granted. What is given back must have been sent before,
+/// and no longer ago: chain and source would be undone together.
+pub(super) fn mature(names: &Names, route: &Route, source: Stand, used: Stand) -> bool {
+    let ((_, source_height, source_log, source_time), (token, height, log, time)) = (source, used);
+    if names.is_refund(route, token) {
+        return (source_height, source_log) < (height, log);
+    }
+    time.saturating_add(route.skew_secs) >= source_time.saturating_add(route.finality_secs)
 }
 
-/// A source and a consumption with these contents are one transfer.
+/// A source and a consumption with these contents are one transfer. What is given back goes to the sender, of whom the
+/// ledger keeps nothing: there token and amount are compared, and that it was given back once.
 pub(crate) fn same_value(
     names: &Names,
+    route: &Route,
     source: (TokenNo, U256, &B256),
     used: (TokenNo, U256, &B256),
 ) -> bool {
-    if source.2 != used.2 {
+    if source.2 != used.2 && !names.is_refund(route, used.0) {
         return false;
     }
     match (names.form(source.0), names.form(used.0)) {
@@ -218,12 +237,12 @@ fn judge(
     let mut exact_taken = false;
     for (at, (source, taken)) in sources.iter().zip(taken).enumerate() {
         let content = (source.token, source.amount, &source.recipient);
-        if !same_value(names, content, (used.token, used.amount, &used.recipient)) {
+        if !same_value(names, route, content, (used.token, used.amount, &used.recipient)) {
             continue;
         }
         if *taken {
             exact_taken = true;
-        } else if mature(source.time, used.time, route) {
+        } else if mature(names, route, source.stand(), used.stand()) {
             return (Verdict::Matched, Some(at));
         } else if young.is_none() {
             young = Some((at, source.time));
@@ -246,7 +265,7 @@ fn judge(
     if names.form(used.token).is_none() {
         return (Verdict::Undeclared, None);
     }
-    let verdict = if view.watermark > absence_known_from(used.time, route) {
+    let verdict = if view.watermark > absence_known_from(names, route, (used.token, used.time)) {
         Verdict::Unbacked
     } else if view.dark {
         Verdict::Dark

@@ -147,7 +147,7 @@ impl Ledger {
             None => self.observe_irregular(names, &route, view, at, seen, changes),
         };
         if taken == Taken::New {
-            self.count(seen, true);
+            self.count(names, seen, true);
         }
         taken
     }
@@ -215,7 +215,7 @@ impl Ledger {
         if let Some(gone) = message.remove(&key) {
             self.note(names, &route, at, gone.live, gone.verdict, None, changes);
         }
-        self.count(seen, false);
+        self.count(names, seen, false);
         self.settle(names, &route, view, at, 0, changes);
         true
     }
@@ -343,17 +343,22 @@ impl Ledger {
         self.tallies.iter()
     }
 
-    fn count(&mut self, seen: &Seen, add: bool) {
-        let tally = self.tallies.entry((seen.route, seen.live.token)).or_default();
+    fn count(&mut self, names: &Names, seen: &Seen, add: bool) {
         let id = U256::from_be_bytes(seen.live.event.0);
+        self.digest = if add { self.digest.wrapping_add(id) } else { self.digest.wrapping_sub(id) };
+        // What came back has moved nowhere.
+        if names.route_at(seen.route).is_some_and(|route| names.is_refund(route, seen.live.token))
+            && !seen.is_source
+        {
+            return;
+        }
+        let tally = self.tallies.entry((seen.route, seen.live.token)).or_default();
         if add {
             tally.amount.add(seen.live.amount);
             tally.events = tally.events.saturating_add(1);
-            self.digest = self.digest.wrapping_add(id);
         } else {
             tally.amount.sub(seen.live.amount);
             tally.events = tally.events.saturating_sub(1);
-            self.digest = self.digest.wrapping_sub(id);
         }
     }
 }

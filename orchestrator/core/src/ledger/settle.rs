@@ -114,7 +114,8 @@ impl Ledger {
     ) {
         let waits = |v: Option<Verdict>| matches!(v, Some(Verdict::Waiting | Verdict::Dark));
         if let Reach::Watched { source } = route.reach {
-            let key = (source, absence_known_from(live.time, route), at, live.event);
+            let known_from = absence_known_from(names, route, (live.token, live.time));
+            let key = (source, known_from, at, live.event);
             if waits(before)
                 && let Some(was) = self.waiting.remove(&key)
                 && was.counted
@@ -196,8 +197,9 @@ pub(super) fn consume(names: &Names, route: &Route, record: &mut Record, live: &
     let source = (record.source_token, large(record.amount), &record.recipient);
     let used = (live.token, live.amount, &live.recipient);
     let watched = matches!(route.reach, Reach::Watched { .. });
-    let mature = mature(record.source_time, live.time, route);
-    if !(watched && mature && same_value(names, source, used)) {
+    let sent = (record.source_token, record.source_height, record.source_log, record.source_time);
+    let mature = mature(names, route, sent, live.stand());
+    if !(watched && mature && same_value(names, route, source, used)) {
         return None;
     }
     settle_record(record, live);
