@@ -10,7 +10,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use portcullis_rpc::{Client, Lane, LaneSettings, RpcError, loopback::free_port};
+use portcullis_rpc::{
+    Client, Lane, RpcError,
+    loopback::{free_port, settings},
+};
 use portcullis_verifier::{B256, BlockRef, OperatorId};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -171,7 +174,7 @@ impl Devnet {
         let http = url(format!("http://127.0.0.1:{port}"))?;
         let ws = url(format!("ws://127.0.0.1:{port}/websocket"))?;
         let name = OperatorId::new("devnet").map_err(|error| DevnetError::Input(error.to_string()))?;
-        let client = Client::new(name, http.clone(), Lane::Contain, &LaneSettings::of(Lane::Contain))
+        let client = Client::new(name, http.clone(), Lane::Contain, &settings())
             .map_err(|source| DevnetError::Rpc { method: "client", source })?;
         let config = config.clone();
         let mut node = Self { child: None, binary, config, home, port, http, ws, client, _dir: made };

@@ -15,7 +15,10 @@ use alloy::{
     rpc::types::TransactionReceipt,
     signers::{SignerSync, local::PrivateKeySigner},
 };
-use portcullis_rpc::{Client, Lane, LaneSettings, ReplySize, RpcError, RpcRequest, loopback::free_port};
+use portcullis_rpc::{
+    Client, Lane, ReplySize, RpcError, RpcRequest,
+    loopback::{free_port, settings},
+};
 use portcullis_verifier::{B256, OperatorId};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -158,7 +161,7 @@ impl Devnet {
         };
         let (http, ws) = (url("http")?, url("ws")?);
         let name = OperatorId::new("devnet").map_err(|e| DevnetError::Input(e.to_string()))?;
-        let client = Client::new(name, http.clone(), Lane::Contain, &LaneSettings::of(Lane::Contain))
+        let client = Client::new(name, http.clone(), Lane::Contain, &settings())
             .map_err(|source| DevnetError::Rpc { method: "client", source })?;
         let node = Self { child, chain: config.chain, http, ws, client, dir };
         let began = Instant::now();

@@ -1,10 +1,22 @@
-//! Ports of this machine, for development nodes and whatever else is started beside them.
+//! This machine: ports for development nodes and whatever else is started beside them, and how they are asked.
 
 use std::{
     hash::{BuildHasher, RandomState},
     io,
     net::{Ipv4Addr, TcpListener},
+    time::Duration,
 };
+
+use crate::stack::{Lane, LaneSettings};
+
+/// How long a node of one's own may take for an answer: it shares its machine with everything that is tested.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Settings for asking a node of one's own: its answer is wanted, however crowded the machine is.
+#[must_use]
+pub fn settings() -> LaneSettings {
+    LaneSettings { timeout: PATIENCE, ..LaneSettings::of(Lane::Contain) }
+}
 
 /// The lowest port that is tried.
 const LOWEST: u16 = 10_000;

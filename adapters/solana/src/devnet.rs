@@ -8,7 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use portcullis_rpc::{Client, Lane, LaneSettings, ReplySize, RpcError, RpcRequest, loopback::free_port};
+use portcullis_rpc::{
+    Client, Lane, ReplySize, RpcError, RpcRequest,
+    loopback::{free_port, settings},
+};
 use portcullis_verifier::{B256, BlockRef, OperatorId};
 use serde_json::Value;
 use solana_instruction::{AccountMeta, Instruction};
@@ -172,7 +175,7 @@ impl Devnet {
         let http = url(format!("http://127.0.0.1:{port}"))?;
         let ws = url(format!("ws://127.0.0.1:{}", port.saturating_add(1)))?;
         let name = OperatorId::new("devnet").map_err(|error| DevnetError::Input(error.to_string()))?;
-        let client = Client::new(name, http.clone(), Lane::Contain, &LaneSettings::of(Lane::Contain))
+        let client = Client::new(name, http.clone(), Lane::Contain, &settings())
             .map_err(|source| DevnetError::Rpc { method: "client", source })?;
         let config = config.clone();
         let genesis = String::new();
