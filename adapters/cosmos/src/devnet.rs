@@ -2,6 +2,7 @@
 
 mod accounts;
 mod client;
+mod genesis;
 
 use std::{
     env, io,
@@ -15,7 +16,6 @@ use portcullis_rpc::{
     loopback::{free_port, settings},
 };
 use portcullis_verifier::{B256, BlockRef, OperatorId};
-use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{
     process::{Child, Command},
@@ -23,12 +23,8 @@ use tokio::{
 };
 use url::Url;
 
-pub use accounts::{Account, PREFIX, account, address_of};
+pub use accounts::{Account, PREFIX, account, address_of, validator};
 pub use client::Landed;
-
-/// Coins that the validator starts with, of which it stakes a hundredth.
-const VALIDATOR_COINS: &str = "100000000000stake";
-const VALIDATOR_STAKE: &str = "1000000000stake";
 
 /// How a node is started.
 #[derive(Debug, Clone)]
@@ -41,6 +37,10 @@ pub struct DevnetConfig {
     pub timeout_commit_ms: u64,
     /// Who may trip which types of messages (`x/circuit`, some messages).
     pub circuit: Vec<(String, Vec<String>)>,
+    /// Blocks, and states after them, that the node keeps; none keeps all. At least two.
+    pub keep_blocks: Option<u64>,
+    /// How long proposals are voted on, in milliseconds; none leaves the days that chains take. Expedited ones take half.
+    pub voting_ms: Option<u64>,
     /// Where the node keeps everything; none takes a directory that ends with the node.
     pub dir: Option<PathBuf>,
     /// Port of its RPC on loopback; none takes a free one.
@@ -58,6 +58,8 @@ impl DevnetConfig {
             accounts: Vec::new(),
             timeout_commit_ms: 200,
             circuit: Vec::new(),
+            keep_blocks: None,
+            voting_ms: None,
             dir: None,
             port: None,
             args: Vec::new(),
@@ -167,7 +169,7 @@ impl Devnet {
             (None, Some(made)) => made.path().join("node"),
             (None, None) => return Err(DevnetError::NotFound),
         };
-        genesis(&binary, &home, config).await?;
+        genesis::make(&binary, &home, config).await?;
         // Free now; taken by the node a moment later.
         let port = config.port.map_or_else(free_port, Ok).map_err(DevnetError::Start)?;
         let url = |text: String| Url::parse(&text).map_err(|error| DevnetError::Input(error.to_string()));
@@ -193,6 +195,7 @@ impl Devnet {
             .args(["--rpc.laddr", &format!("tcp://127.0.0.1:{}", self.port)])
             .args(["--p2p.laddr", &format!("tcp://127.0.0.1:{p2p}")])
             .args(["--grpc.enable=false", "--minimum-gas-prices", "0stake", "--log_level", "error"])
+            .args(self.config.keep_blocks.map(genesis::pruning).unwrap_or_default())
             .args(&self.config.args)
             .stdin(Stdio::null())
             .stdout(file.try_clone().map_err(DevnetError::Start)?)
@@ -297,79 +300,4 @@ impl Devnet {
             }
         }
     }
-}
-
-async fn step(binary: &Path, home: &Path, args: &[&str]) -> Result<(), DevnetError> {
-    let output = Command::new(binary)
-        .args(args)
-        .arg("--home")
-        .arg(home)
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output()
-        .await
-        .map_err(DevnetError::Start)?;
-    if output.status.success() {
-        return Ok(());
-    }
-    // How it is used stands first, and what was wrong last.
-    let said = String::from_utf8_lossy(&output.stderr);
-    let said = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
-    let said = said.chars().take(400).collect();
-    Err(DevnetError::SetUp { step: args.iter().take(2).copied().collect::<Vec<_>>().join(" "), said })
-}
-
-/// Makes the chain's first state and the node's configuration.
-async fn genesis(binary: &Path, home: &Path, config: &DevnetConfig) -> Result<(), DevnetError> {
-    let chain = config.chain_id.as_str();
-    let test = ["--keyring-backend", "test"];
-    step(binary, home, &["init", "devnet", "--chain-id", chain, "--default-denom", "stake"]).await?;
-    let key = "07".repeat(32);
-    let import = ["keys", "import-hex", "validator", key.as_str()];
-    step(binary, home, &[import.as_slice(), test.as_slice()].concat()).await?;
-    let first = (account(0)?.address, VALIDATOR_COINS.to_owned());
-    let add = [(address_of(&[7; 32])?, VALIDATOR_COINS.to_owned()), first];
-    let named = |address: &str| config.accounts.iter().any(|(named, _)| named == address);
-    let all = add.iter().filter(|(address, _)| !named(address)).chain(&config.accounts);
-    for (address, coins) in all {
-        step(binary, home, &["genesis", "add-genesis-account", address, coins]).await?;
-    }
-    let gentx = ["genesis", "gentx", "validator", VALIDATOR_STAKE, "--chain-id", chain];
-    step(binary, home, &[gentx.as_slice(), test.as_slice()].concat()).await?;
-    step(binary, home, &["genesis", "collect-gentxs"]).await?;
-    permit(home, &config.circuit)?;
-    tune(home, config.timeout_commit_ms)
-}
-
-/// Writes who may trip what into the first state.
-fn permit(home: &Path, circuit: &[(String, Vec<String>)]) -> Result<(), DevnetError> {
-    let path = home.join("config/genesis.json");
-    let text = std::fs::read_to_string(&path).map_err(DevnetError::Start)?;
-    let broken = |error: serde_json::Error| DevnetError::Input(error.to_string());
-    let mut genesis: Value = serde_json::from_str(&text).map_err(broken)?;
-    let permissions: Vec<Value> = circuit
-        .iter()
-        .map(|(address, types)| {
-            json!({ "address": address, "permissions": { "level": "LEVEL_SOME_MSGS", "limit_type_urls": types } })
-        })
-        .collect();
-    let place = genesis.pointer_mut("/app_state/circuit/account_permissions");
-    *place.ok_or_else(|| DevnetError::Input("a genesis without x/circuit".to_owned()))? = json!(permissions);
-    std::fs::write(&path, serde_json::to_vec(&genesis).map_err(broken)?).map_err(DevnetError::Start)
-}
-
-/// Sets the pace, and keeps the node's profiler from opening a port.
-fn tune(home: &Path, timeout_commit_ms: u64) -> Result<(), DevnetError> {
-    let path = home.join("config/config.toml");
-    let text = std::fs::read_to_string(&path).map_err(DevnetError::Start)?;
-    let changed: Vec<String> = text
-        .lines()
-        .map(|line| match line.split_once(" = ") {
-            Some(("timeout_commit", _)) => format!("timeout_commit = \"{timeout_commit_ms}ms\""),
-            Some(("pprof_laddr", _)) => "pprof_laddr = \"\"".to_owned(),
-            Some(("max_subscription_clients", _)) => "max_subscription_clients = 1000".to_owned(),
-            _ => line.to_owned(),
-        })
-        .collect();
-    std::fs::write(&path, changed.join("\n")).map_err(DevnetError::Start)
 }

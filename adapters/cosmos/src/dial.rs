@@ -14,7 +14,7 @@ use crate::{
     Cosmos,
     config::{GateKind, shown},
     contain::{
-        circuit, guard,
+        circuit,
         query::{self, QueryError},
         state::{gate, tip},
     },
@@ -233,34 +233,9 @@ impl Cosmos {
     /// Whether a Gate may trip every message that it closes with the scope.
     async fn dial_power(&self, address: &str, scope: B256, checks: &mut Checks) {
         for operator in &self.network.operators {
-            let client = &operator.lanes.prove;
-            let question = guard::targets_question(scope);
-            let asked =
-                query::contract::<Vec<guard::GateTargetView>>(client, address, &question, "list of targets");
-            let Ok(targets) = asked.await else { continue };
-            let messages: Vec<&str> = targets.iter().filter_map(guard::GateTargetView::message).collect();
-            if targets.is_empty() {
-                let text = format!("{address} closes nothing with this scope; its owner must add a target");
-                return checks.add("circuit", false, &text);
+            if let Some((ok, text)) = circuit::power(&operator.lanes.prove, address, scope).await {
+                return checks.add("circuit", ok, &text);
             }
-            if messages.is_empty() {
-                return checks.add("circuit", true, &format!("{address} needs no circuit permission"));
-            }
-            let Ok(held) = circuit::permission(client, address).await else { continue };
-            let uncovered = |message: &&str| !held.as_ref().is_some_and(|held| held.covers(message));
-            let lacking: Vec<&str> = messages.into_iter().filter(uncovered).collect();
-            let (ok, text) = match (&held, lacking.is_empty()) {
-                (Some(held), true) => (true, format!("{address} {}", held.describe())),
-                _ => {
-                    let lacking = lacking.join(", ");
-                    let text = format!(
-                        "{address} holds no circuit permission for {lacking}, so it cannot close that: let the chain's \
-                         authority grant it LEVEL_SOME_MSGS for it"
-                    );
-                    (false, text)
-                }
-            };
-            return checks.add("circuit", ok, &text);
         }
         checks.add("circuit", false, &format!("nobody says what {address} may trip"));
     }

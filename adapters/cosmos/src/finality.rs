@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     error::chain_of,
     limits,
-    transport::{Network, Told, header, told},
+    transport::{Network, Told, header, status, told},
 };
 
 /// This machine's time, seconds since 1970. The light client compares headers with it, so that neither an old set of
@@ -153,6 +153,17 @@ pub(crate) enum BeginError {
         /// Why.
         source: RpcError,
     },
+    /// Its node no longer has a block of the way.
+    #[error(
+        "PC-0939: block {needed} is needed, and its node has none below {earliest}; pin a newer header in `trust`, or use \
+         a node that keeps more"
+    )]
+    Pruned {
+        /// Which block was asked for.
+        needed: u64,
+        /// The oldest one that it has.
+        earliest: u64,
+    },
     /// What the operator told does not verify.
     #[error("the light client's way to block {height} does not verify")]
     Proof {
@@ -195,6 +206,7 @@ impl BeginError {
     pub(crate) fn kind(&self) -> Option<FaultKind> {
         match self {
             Self::Rpc { source, .. } => Some(portcullis_rpc::faults::kind_of(source)),
+            Self::Pruned { .. } => Some(FaultKind::Dark),
             // What is frozen or ran out is nobody's lie.
             Self::Proof {
                 source: CosmosProofError::Frozen { .. } | CosmosProofError::Expired { .. },
@@ -219,7 +231,7 @@ pub(crate) async fn begin(
         for operator in network.by_standing() {
             let way = tokio::select! {
                 () = stop.cancelled() => return None,
-                way = show(network, operator, first) => way,
+                way = shown(network, operator, first) => way,
             };
             match way {
                 Ok(tip) => return Some(tip),
@@ -234,6 +246,19 @@ pub(crate) async fn begin(
             () = tokio::time::sleep(Duration::from_millis(pause_ms)) => {}
         }
         pause_ms = pause_ms.saturating_mul(2).min(limits::RETRY_MAX_MS);
+    }
+}
+
+/// As [`show`], with the reason that is behind a refusal: nodes refuse what they do not have with a code that says nothing
+/// else, and say what they have when asked.
+async fn shown(network: &Network, operator: &Operator, first: u64) -> Result<Tip, BeginError> {
+    let way = show(network, operator, first).await;
+    let Err(BeginError::Rpc { height: needed, source: RpcError::Server { .. } }) = &way else { return way };
+    match status(&operator.lanes.prove).await {
+        Ok(status) if status.earliest > *needed => {
+            Err(BeginError::Pruned { needed: *needed, earliest: status.earliest })
+        }
+        _ => way,
     }
 }
 

@@ -79,6 +79,10 @@ async fn a_gate_without_a_circuit_permission_can_close_nothing_and_says_so() {
 #[tokio::test]
 async fn the_key_must_not_hold_the_power_itself() {
     let script = of_kind("gate").await;
+    let lacking = script.container.rehearse(&action(1)).await.unwrap();
+    assert!(failing(&lacking, "circuit")[0].contains("LEVEL_SOME_MSGS"), "the Gate must: {lacking:?}");
+    script.lock().targets =
+        serde_json::json!([{ "target": { "switch": { "pausable": { "account": "wasm1x" } } } }]);
     let checks = script.container.rehearse(&action(1)).await.unwrap();
     assert!(failing(&checks, "circuit").is_empty(), "{checks:?}");
     script.lock().circuit = Some(3);
@@ -89,19 +93,35 @@ async fn the_key_must_not_hold_the_power_itself() {
 #[tokio::test]
 async fn a_nested_message_is_tried_only_while_its_type_is_tripped() {
     let script = of_kind("gate").await;
-    let nested = |checks: &[Readiness]| {
-        let found = checks.iter().find(|check| check.check.as_str() == "nested").unwrap();
-        (found.ok, found.detail.clone())
+    let nested = async |script: &Script| {
+        let checks = script.container.rehearse(&action(1)).await.unwrap();
+        let found = checks.iter().filter(|check| check.check.as_str() == "nested");
+        found.map(|check| (check.ok, check.detail.clone())).collect::<Vec<_>>()
     };
-    let (ok, text) = nested(&script.container.rehearse(&action(1)).await.unwrap());
-    assert!(ok && text.starts_with("not tried"), "{text}");
+    let found = nested(&script).await;
+    assert!(found.len() == 1 && found[0].0 && found[0].1.starts_with("not tried"), "{found:?}");
+
     script.lock().tripped = vec!["/cosmos.bank.v1beta1.MsgSend".to_owned()];
+    let found = nested(&script).await;
+    assert!(
+        !found[0].0 && found[0].1.contains("gets through") && found[0].1.contains("(authz)"),
+        "{found:?}"
+    );
+    assert!(!found[1].0 && found[1].1.contains("(gov)") && found[1].1.contains("get through"), "{found:?}");
     let checks = script.container.rehearse(&action(1)).await.unwrap();
-    let (ok, text) = nested(&checks);
-    assert!(!ok && text.contains("gets through"), "{text}");
     let reported = checks.iter().find(|check| check.detail.contains("operators report tripped")).unwrap();
     assert!(reported.detail.starts_with("3 of 3") || reported.detail.starts_with("2 of 3"), "{reported:?}");
+
     script.lock().simulation = Some(("undefined".to_owned(), 1));
-    let (ok, text) = nested(&script.container.rehearse(&action(1)).await.unwrap());
-    assert!(ok && text.contains("refused"), "{text}");
+    let found = nested(&script).await;
+    assert!(found[0].0 && found[0].1.contains("(authz) is refused"), "{found:?}");
+    assert!(found[1].0 && found[1].1.contains("is refused when it is handed in"), "{found:?}");
+
+    script.lock().simulation = Some(("sdk".to_owned(), 5));
+    let found = nested(&script).await;
+    assert!(found[1].0 && found[1].1.contains("not tried, the key cannot pay"), "{found:?}");
+    script.lock().deposit.clear();
+    let found = nested(&script).await;
+    assert!(found[1].0 && found[1].1.contains("(gov) was not tried"), "{found:?}");
+    assert!(script.lock().received.is_empty(), "nothing is handed in");
 }

@@ -138,6 +138,10 @@ mod tests {
         assert!(found("push", false).is_fine() && found("receipts", false).is_fine());
         assert!(!found("scope", false).is_fine() && !found("endpoint", false).is_fine());
         assert_eq!(found("scope", false).code, Some("PC-0309"));
+        let explained =
+            ["chain", "gate", "circuit", "pruned", "nested"].map(|check| found(check, false).code);
+        let codes = ["PC-0302", "PC-0308", "PC-0938", "PC-0939", "PC-0940"];
+        assert_eq!(explained, codes.map(Some), "each has a page of its own");
         assert_eq!((found("scope", true).code, found("scope", true).severity), (None, None));
     }
 

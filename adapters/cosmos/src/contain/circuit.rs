@@ -4,9 +4,13 @@
 //! told by so many of so many operators, and labelled so; what is proven is the word of the Gate that trips it.
 
 use portcullis_rpc::{Client, RpcError, Wait, quorum};
+use portcullis_verifier::B256;
 use prost::Message;
 
-use super::query::{self, QueryError};
+use super::{
+    guard,
+    query::{self, QueryError},
+};
 use crate::{error::no_quorum, limits, transport::Network};
 use portcullis_adapter::AdapterError;
 
@@ -78,6 +82,37 @@ pub(crate) async fn permission(client: &Client, account: &str) -> Result<Option<
         Err(QueryError::Refused { .. }) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Whether a Gate may trip every message that it closes with a scope, in words; none where the node does not say. One
+/// voice.
+///
+/// A Gate that lacks the power is tripped all the same, and says so in its word: only its target is not closed.
+pub(crate) async fn power(client: &Client, gate: &str, scope: B256) -> Option<(bool, String)> {
+    let question = guard::targets_question(scope);
+    let asked = query::contract::<Vec<guard::GateTargetView>>(client, gate, &question, "list of targets");
+    let targets = asked.await.ok()?;
+    let messages: Vec<&str> = targets.iter().filter_map(guard::GateTargetView::message).collect();
+    if targets.is_empty() {
+        return Some((false, format!("{gate} closes nothing with this scope; its owner must add a target")));
+    }
+    if messages.is_empty() {
+        return Some((true, format!("{gate} needs no circuit permission")));
+    }
+    let held = permission(client, gate).await.ok()?;
+    let uncovered = |message: &&str| !held.as_ref().is_some_and(|held| held.covers(message));
+    let lacking: Vec<&str> = messages.into_iter().filter(uncovered).collect();
+    Some(match (&held, lacking.is_empty()) {
+        (Some(held), true) => (true, format!("{gate} {}", held.describe())),
+        _ => {
+            let lacking = lacking.join(", ");
+            let text = format!(
+                "{gate} holds no circuit permission for {lacking}, so it cannot close that: let the chain's authority \
+                 grant it LEVEL_SOME_MSGS for it"
+            );
+            (false, text)
+        }
+    })
 }
 
 /// Messages that are tripped now, as one node tells it, in order.

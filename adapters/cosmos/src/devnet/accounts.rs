@@ -28,6 +28,15 @@ pub fn account(index: u8) -> Result<Account, DevnetError> {
     Ok(Account { address: address_of(&key)?, key })
 }
 
+/// The account of the node's only validator, which holds all votes.
+///
+/// # Errors
+/// [`DevnetError::Input`] when the key is none.
+pub fn validator() -> Result<Account, DevnetError> {
+    let key = [7; 32];
+    Ok(Account { address: address_of(&key)?, key })
+}
+
 /// The address of a key.
 ///
 /// # Errors
