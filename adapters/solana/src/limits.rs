@@ -57,8 +57,13 @@ pub const BLOCKS_PER_BATCH: usize = 32;
 pub const SETTLED_KEPT: usize = 64;
 /// How long one operator may keep a block waiting, milliseconds.
 pub const BLOCK_HANG_MS: u64 = 3_000;
-/// Pause before an operator is asked again that had nothing new or failed, milliseconds: a quarter of a slot.
+/// Pause before an operator is asked again that had nothing new or failed, milliseconds: a twentieth of a slot.
 pub const RETRY_MIN_MS: u64 = 20;
+/// First pause before an operator is asked again for a block that it does not have yet, milliseconds: nodes store a block some
+/// milliseconds after they call it confirmed. It doubles.
+pub const NOT_YET_MS: u64 = 1;
+/// Longest such pause, milliseconds: a slot may be skipped.
+pub const NOT_YET_MAX_MS: u64 = 64;
 /// Longest such pause, milliseconds.
 pub const RETRY_MAX_MS: u64 = 1_000;
 /// Failures in a row to tell a block before an operator is called dark: one may be a block that is not stored yet.
@@ -100,6 +105,8 @@ pub const HASH_AGE: u32 = 8;
 pub const CANDIDATES_MAX: usize = 3;
 /// Step of the schedule from which both accounts of a scope are tripped: the first one may be write-locked.
 pub const BOTH_LANES_BUMP: u16 = 1;
+/// What is offered above what others paid for the accounts that a trip writes, basis points: see `contain::contest`.
+pub const OUTBID_BPS: u128 = 2_500;
 /// Compute units that each mint of a Gate, and a signature that is verified, need beyond a trip.
 pub const UNITS_EACH: u32 = 30_000;
 /// Refreshes of what signing needs between two questions for what Gates hold.

@@ -45,6 +45,8 @@ pub(super) struct Standing {
     pub(super) pushed: Option<Instant>,
     /// Not to be asked for any block before this: each answer of who floods us costs as much as a good one.
     pub(super) quiet_until: Option<Instant>,
+    /// How often in a row it did not have yet what it was asked for.
+    pub(super) not_yet: u32,
 }
 
 /// See the module.
@@ -117,6 +119,7 @@ impl Assembler {
                     Some(report) => self.take(report),
                 },
                 _ = ticks.tick() => self.tick(),
+                () = until(self.awake()) => {}
             }
             loop {
                 let batch = self.outbox.pop_front().or_else(|| self.step());
@@ -130,6 +133,12 @@ impl Assembler {
                 }
             }
         }
+    }
+
+    /// When the first operator may be asked again that is not asked now: waiting for the next look at the clocks would cost more
+    /// than all the rest of the way.
+    fn awake(&self) -> Option<Instant> {
+        self.standings.iter().filter(|one| !one.asked).filter_map(|one| one.quiet_until).min()
     }
 
     pub(super) fn name(&self, operator: usize) -> Option<OperatorId> {
@@ -256,8 +265,9 @@ impl Assembler {
     fn ask(&mut self) {
         let at = Instant::now();
         for operator in 0..self.standings.len() {
-            let Some(standing) = self.standings.get(operator) else { continue };
-            let quiet = standing.quiet_until.is_some_and(|until| until > at);
+            let Some(standing) = self.standings.get_mut(operator) else { continue };
+            standing.quiet_until = standing.quiet_until.filter(|until| *until > at);
+            let quiet = standing.quiet_until.is_some();
             let Some((head, _)) = standing.head.filter(|_| !quiet && !standing.asked) else { continue };
             let failed = standing.failures > 0;
             let Some(ask) = self.chain.asks(operator, head) else { continue };
@@ -274,6 +284,14 @@ impl Assembler {
                 let _observer_gone = reports.send(Report::Blocks { operator, ask, answer }).await;
             });
         }
+    }
+}
+
+/// Waits for a moment; for ever where there is none.
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment.into()).await,
+        None => core::future::pending().await,
     }
 }
 

@@ -86,18 +86,15 @@ async fn next(
     in_flight: usize,
 ) -> Result<Fetched, Missing> {
     let to = head.min(from.saturating_add(limits::LIST_SLOTS));
-    // At the tip there is one slot to ask about, and its block is asked for along with the list.
-    let (list, last) = if from == to {
-        let (list, last) = tokio::join!(blocks_between(client, from, to), one(client, compiled, to));
-        (list?, Some(last))
-    } else {
-        (blocks_between(client, from, to).await?, None)
-    };
+    if from == to {
+        // At the tip there is one slot to ask about, and its operator calls it confirmed: the block says more than a list of one,
+        // and a node that does not list it yet is asked again in a moment.
+        let block = one(client, compiled, to).await?;
+        return Ok(Fetched { blocks: vec![block], covered: Some(to) });
+    }
+    let list = blocks_between(client, from, to).await?;
     let slots: Vec<u64> = list.iter().copied().take(in_flight).collect();
     let covered = if slots.len() < list.len() { slots.last().copied().unwrap_or(to) } else { to };
-    if let (Some(last), [_]) = (last, slots.as_slice()) {
-        return Ok(Fetched { blocks: vec![last?], covered: Some(covered) });
-    }
     let blocks: Vec<Result<Told, Missing>> =
         stream::iter(slots).map(|slot| one(client, compiled, slot)).buffered(in_flight).collect().await;
     let mut out = Vec::with_capacity(blocks.len());

@@ -95,6 +95,9 @@ impl Assembler {
         let new = blocks.iter().any(|told| !self.chain.has(operator, told.block.height));
         if let Some(standing) = self.standings.get_mut(operator) {
             standing.failures = 0;
+            if new {
+                standing.not_yet = 0;
+            }
             // Nothing new yet, or a parent that leads nowhere: a moment later there may be more.
             let pause = !new || matches!(ask, Ask::One(_));
             standing.quiet_until = pause.then(|| later(Instant::now(), limits::RETRY_MIN_MS));
@@ -150,7 +153,12 @@ impl Assembler {
         let at = Instant::now();
         let Some(standing) = self.standings.get_mut(operator) else { return };
         let pause_ms = match &missing {
-            Missing::NotYet => limits::RETRY_MIN_MS,
+            // It calls a block confirmed a moment before it has stored it.
+            Missing::NotYet => {
+                let doubled = limits::NOT_YET_MS.checked_shl(standing.not_yet.min(16)).unwrap_or(u64::MAX);
+                standing.not_yet = standing.not_yet.saturating_add(1);
+                doubled.min(limits::NOT_YET_MAX_MS)
+            }
             Missing::Pruned(_) => limits::RETRY_MAX_MS,
             // Each wrong answer may have cost as much as the largest right one.
             Missing::Rpc(error) if kind_of(error) == FaultKind::Garbage => {
