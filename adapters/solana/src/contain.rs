@@ -1,10 +1,10 @@
 //! Containing: signing trips, handing them to every endpoint, and saying what must hold afterwards.
 //!
-//! *Who is in the play.* [`blockhashes`] keeps what signing needs warm. [`fees`] says what a step pays, [`guard`] is the
+//! *Who is in the play.* [`blockhashes`] keeps what signing needs warm. [`fees`] says what a step pays, [`contest`] what others do, [`guard`] is the
 //! interface of Guard and Gate, [`tx`] the form in which calls travel, and [`refusal`] sorts why one failed. The lane above
 //! decides when to sign, when to send again, and when to stop: nothing here retries a submission.
 //!
-//! The first step trips one of a scope's two accounts; each further one trips both, in two transactions that share no writable
+//! The first step trips one of a scope's two accounts, unless others outbid it; each further one trips both, in two transactions that share no writable
 //! account but the tripper's own, and the carrier brings the second with an account of its own that pays.
 
 use std::{
@@ -35,6 +35,7 @@ use crate::{
 };
 
 mod blockhashes;
+mod contest;
 mod fees;
 pub mod guard;
 mod landing;
@@ -45,6 +46,7 @@ pub(crate) mod state;
 pub(crate) mod tx;
 
 use blockhashes::{Blockhashes, Recent};
+use contest::Contest;
 use guard::{Breaker, Lane};
 
 /// Closes gates on one cluster with one key.
@@ -55,8 +57,8 @@ pub struct SolanaContainer {
     tripper: Arc<dyn Signer>,
     carrier: Option<Arc<dyn Signer>>,
     hashes: Mutex<Blockhashes>,
-    /// Price that others paid of late for writing to the accounts of a gate, as a quorum tells it.
-    others_pay: AtomicU64,
+    /// What others pay for the accounts that trips write.
+    contest: Contest,
     /// How often what signing needs was refreshed.
     warmed: AtomicU64,
 }
@@ -69,7 +71,7 @@ impl SolanaContainer {
             tripper,
             carrier: None,
             hashes: Mutex::default(),
-            others_pay: AtomicU64::new(0),
+            contest: Contest::default(),
             warmed: AtomicU64::new(0),
         }
     }
@@ -164,23 +166,11 @@ impl SolanaContainer {
         Ok(())
     }
 
-    /// Asks where trips go what others paid of late for writing to the gates' accounts.
+    /// Asks what others paid of late for writing to the accounts that trips write.
     async fn read_prices(&self) {
-        let written: Vec<B256> = self
-            .compiled
-            .targets
-            .iter()
-            .map(|target| breaker(target).tripper(self.tripper.account()))
-            .take(limits::ACCOUNTS_ASKED)
-            .collect();
-        let asked =
-            self.network.operators.iter().map(|one| query::recent_price(&one.lanes.contain, &written));
-        let mut told: Vec<u64> = join_all(asked).await.into_iter().flatten().collect();
-        told.sort_unstable();
-        // SECURITY: the price that a quorum tells at least. One liar must not make trips dearer than the account can pay.
-        let quorum = self.network.quorum.min(told.len());
-        let price = quorum.checked_sub(1).and_then(|at| told.get(at)).copied().unwrap_or(0);
-        self.others_pay.store(price, Ordering::Relaxed);
+        let payers = [Some(&self.tripper), self.carrier.as_ref()];
+        let payers: Vec<B256> = payers.into_iter().flatten().map(|signer| signer.account()).collect();
+        self.contest.ask(&self.network, &self.compiled.targets, &payers).await;
     }
 
     /// Asks which mints the Gates hold, and keeps what a quorum tells. Not each time: nodes look through all accounts of the
@@ -225,8 +215,7 @@ impl SolanaContainer {
     /// Price at a step, and the step at which it is really sent.
     fn offer(&self, at_risk_micro_usd: u64, bump: u16) -> (u16, u128) {
         let schedule = &self.compiled.config.fees;
-        let least = u128::from(self.others_pay.load(Ordering::Relaxed));
-        let step = fees::step(schedule, at_risk_micro_usd, bump, least);
+        let step = fees::step(schedule, at_risk_micro_usd, bump, self.contest.least());
         (step, fees::price(schedule, at_risk_micro_usd, step))
     }
 
@@ -348,7 +337,10 @@ impl Contain for SolanaContainer {
 
     async fn sign(&self, action: &Action, record: B256, bump: u16) -> Result<Vec<Attempt>, AdapterError> {
         let target = self.target_of(action.target)?;
-        let both = bump >= limits::BOTH_LANES_BUMP;
+        self.contest.note(action.target, action.scope);
+        // Where others outbid the first step, the first account may be filled by them for as long as they pay.
+        let (step, _price) = self.offer(action.value_at_risk_micro_usd, bump);
+        let both = step >= limits::BOTH_LANES_BUMP;
         let lanes: &[Lane] = if both { &Lane::BOTH } else { &[Lane::First] };
         let mut attempts = Vec::new();
         for recent in self.recent().await? {
@@ -405,6 +397,7 @@ impl Contain for SolanaContainer {
 
     async fn gate(&self, target: B256, scope: B256) -> Result<GateReport, AdapterError> {
         let target = self.target_of(target)?;
+        self.contest.note(target.address, scope);
         let mints = mints_of(&self.network, target, scope).await?;
         state::gate(&self.network, target, &mints, scope).await
     }

@@ -24,7 +24,11 @@ use url::Url;
 
 use crate::{
     address,
-    contain::{guard::key, query, state, tx},
+    contain::{
+        guard::key,
+        query::{self, Outcome},
+        state, tx,
+    },
     signer::{LocalSigner, Signer, SignerError},
     transport::{AT_CONFIRMED, slot},
 };
@@ -317,11 +321,48 @@ impl Devnet {
     /// # Errors
     /// [`DevnetError::Failed`] when it fails, [`DevnetError::Lost`] when it does not land.
     pub async fn send(&self, signers: &[&LocalSigner], calls: &[Call]) -> Result<(String, u64), DevnetError> {
+        let recent = self.recent().await?;
+        let signature = self.hand(signers, calls, recent).await?;
+        let began = Instant::now();
+        while began.elapsed() < PATIENCE {
+            match self.outcome(&signature).await? {
+                Some(outcome) if outcome.confirmed => {
+                    let named = bs58_of(&signature);
+                    return outcome
+                        .failed
+                        .map_or(Ok((named, outcome.slot)), |why| Err(DevnetError::Failed(why)));
+                }
+                _ => sleep(Duration::from_millis(10)).await,
+            }
+        }
+        Err(DevnetError::Lost(bs58_of(&signature)))
+    }
+
+    /// The newest blockhash.
+    ///
+    /// # Errors
+    /// [`DevnetError::Rpc`].
+    pub async fn recent(&self) -> Result<B256, DevnetError> {
+        let recent = query::latest_blockhash(&self.client).await;
+        recent
+            .map(|recent| recent.hash)
+            .map_err(|source| DevnetError::Rpc { method: "getLatestBlockhash", source })
+    }
+
+    /// Hands calls to the node in one transaction, signed by these keys (the first one pays) with a recent blockhash, and
+    /// waits for nothing: its signature.
+    ///
+    /// # Errors
+    /// [`DevnetError::Rpc`] when the node does not take it, [`DevnetError::Input`] when a key is missing.
+    pub async fn hand(
+        &self,
+        signers: &[&LocalSigner],
+        calls: &[Call],
+        recent: B256,
+    ) -> Result<[u8; 64], DevnetError> {
         let payer = signers.first().ok_or_else(|| DevnetError::Input("nobody who pays".to_owned()))?;
-        let rpc = |method| move |source| DevnetError::Rpc { method, source };
-        let recent = query::latest_blockhash(&self.client).await.map_err(rpc("getLatestBlockhash"))?;
         let calls: Vec<Instruction> = calls.iter().map(Call::instruction).collect();
-        let (message, needed) = tx::message(payer.account(), &calls, recent.hash);
+        let (message, needed) = tx::message(payer.account(), &calls, recent);
         let mut signatures = Vec::new();
         for account in needed {
             let key = signers.iter().find(|signer| signer.account() == account);
@@ -330,22 +371,23 @@ impl Devnet {
             signatures.push(key.sign(&message).await?);
         }
         let bytes = tx::assembled(&signatures, &message);
-        self.client.call(query::send(&bytes)).await.map_err(rpc("sendTransaction"))?;
-        let first = signatures.first().copied().unwrap_or([0; 64]);
-        let named = bs58_of(&first);
-        let began = Instant::now();
-        while began.elapsed() < PATIENCE {
-            let found = query::outcome(&self.client, &first).await.map_err(rpc("getSignatureStatuses"))?;
-            match found {
-                Some(outcome) if outcome.confirmed => {
-                    return outcome
-                        .failed
-                        .map_or(Ok((named, outcome.slot)), |why| Err(DevnetError::Failed(why)));
-                }
-                _ => sleep(Duration::from_millis(10)).await,
-            }
-        }
-        Err(DevnetError::Lost(named))
+        let handed = self.client.call(query::send(&bytes)).await;
+        handed.map_err(|source| DevnetError::Rpc { method: "sendTransaction", source })?;
+        Ok(signatures.first().copied().unwrap_or([0; 64]))
+    }
+
+    /// The slot of a transaction that a confirmed block holds, whether it succeeded there or not; none while none does.
+    ///
+    /// # Errors
+    /// [`DevnetError::Rpc`].
+    pub async fn landed(&self, signature: &[u8; 64]) -> Result<Option<u64>, DevnetError> {
+        let outcome = self.outcome(signature).await?.filter(|outcome| outcome.confirmed);
+        Ok(outcome.map(|outcome| outcome.slot))
+    }
+
+    async fn outcome(&self, signature: &[u8; 64]) -> Result<Option<Outcome>, DevnetError> {
+        let found = query::outcome(&self.client, signature).await;
+        found.map_err(|source| DevnetError::Rpc { method: "getSignatureStatuses", source })
     }
 }
 

@@ -7,7 +7,10 @@ mod logs;
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use portcullis_rpc::{Client, FaultLog, Operator, operators};
@@ -34,6 +37,10 @@ pub(crate) struct Network {
     pub(crate) mints: Mints,
     /// Who votes, where a person pinned it.
     pub(crate) stakes: Option<Arc<PinnedStakes>>,
+    /// Slots that a quorum may be behind what one had reached.
+    pub(crate) lag_slots: u64,
+    /// The greatest slot that a quorum had reached.
+    reached: AtomicU64,
 }
 
 impl Network {
@@ -49,7 +56,14 @@ impl Network {
             faults: FaultLog::default(),
             mints: Mints::default(),
             stakes: stakes.transpose()?.map(Arc::new),
+            lag_slots: config.lag_blocks,
+            reached: AtomicU64::new(0),
         })
+    }
+
+    /// A quorum is at this slot now: the greatest one that any has been at.
+    pub(crate) fn has_reached(&self, slot: u64) -> u64 {
+        self.reached.fetch_max(slot, Ordering::Relaxed).max(slot)
     }
 }
 

@@ -128,13 +128,16 @@ async fn balance(
 /// Whether the schedule reaches what others paid of late for the accounts that a trip writes to.
 fn fee(container: &SolanaContainer, action: &Action, checks: &mut Checks) {
     let schedule = &container.compiled.config.fees;
-    let others = u128::from(container.others_pay.load(core::sync::atomic::Ordering::Relaxed));
+    let others = container.contest.least();
     let (step, price) = container.offer(action.value_at_risk_micro_usd, 0);
     let ok = price >= others;
     let text = if ok {
-        format!("the first price is {price} micro-lamports per unit (step {step}); others paid {others}")
+        format!("the first price is {price} micro-lamports per unit (step {step}); {others} outbid others")
     } else {
-        format!("others paid {others} micro-lamports per unit, the cap is {}; raise it", schedule.price_cap)
+        let cap = schedule.price_cap;
+        format!(
+            "PC-0969: {others} micro-lamports per unit outbid others, the cap is {cap}; raise max_unit_price"
+        )
     };
     checks.add("fee", ok, &text);
 }

@@ -37,6 +37,11 @@ pub(crate) async fn tip(network: &Network) -> Result<Tip, AdapterError> {
     // SECURITY: the slot that `quorum` operators have reached: one that is far behind, or ahead of all, does not choose it.
     let newest = slots.get(network.quorum.saturating_sub(1)).copied();
     let newest = newest.ok_or_else(|| no_quorum(network.chain, "newest slot"))?;
+    // SECURITY: a quorum that has fallen behind what a quorum had reached before tells the truth of then, and an open gate of then
+    // may be a closed one now, or the other way round.
+    if network.has_reached(newest).saturating_sub(newest) > network.lag_slots {
+        return Err(no_quorum(network.chain, "newest slot: too many operators have fallen behind"));
+    }
     let questions = network.operators.iter().map(|operator| {
         let client = operator.lanes.contain.clone();
         (operator.name, async move { last_block(&client, newest).await })

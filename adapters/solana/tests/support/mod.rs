@@ -9,6 +9,8 @@
     clippy::panic
 )]
 
+pub(crate) mod gate;
+
 use std::{
     collections::BTreeMap,
     sync::{
