@@ -100,12 +100,13 @@ impl Tip {
         }
     }
 
-    /// Moves on to an accepted header, and the chain's root to one that lies [`limits::ROOT_STEP_BLOCKS`] behind.
-    pub(crate) fn accept(&mut self, accepted: &Accepted, network: &Network) {
+    /// Moves on to an accepted header; gives the one that the chain's root is to move on to, where one lies
+    /// [`limits::ROOT_STEP_BLOCKS`] behind by now.
+    pub(crate) fn accept(&mut self, accepted: &Accepted) -> Option<Verified<SealedHeader>> {
         let header = match accepted {
             Accepted::Ancestor(block) => {
                 self.ancestors.remove(&block.height);
-                return;
+                return None;
             }
             Accepted::Signed(header) => header,
         };
@@ -115,12 +116,12 @@ impl Tip {
             height.saturating_sub(candidate.value().block().height) >= limits::ROOT_STEP_BLOCKS
         };
         match &self.candidate {
-            None => self.candidate = Some(header.as_ref().clone()),
-            Some(candidate) if deep(candidate) => {
-                network.root.advance(candidate);
+            None => {
                 self.candidate = Some(header.as_ref().clone());
+                None
             }
-            Some(_) => {}
+            Some(candidate) if deep(candidate) => self.candidate.replace(header.as_ref().clone()),
+            Some(_) => None,
         }
     }
 }

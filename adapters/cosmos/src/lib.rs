@@ -18,6 +18,7 @@ pub mod observe;
 pub mod prove;
 pub mod root;
 pub mod signer;
+mod state_file;
 mod transport;
 
 use std::sync::Arc;

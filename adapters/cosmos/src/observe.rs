@@ -26,6 +26,7 @@ use async_trait::async_trait;
 use futures::future::join_all;
 use portcullis_adapter::{AdapterError, Class, Cursor, Feed, Observe};
 use portcullis_verifier::{ChainId, FaultKind};
+use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -38,12 +39,13 @@ use crate::{
 
 use assembler::Assembler;
 use fetch::{Answer, Missing};
+use validators::Watch;
 
 /// What the watchers tell the assembler.
 #[derive(Debug)]
 pub(crate) enum Report {
-    /// An operator's height.
-    Head { operator: usize, height: u64, at: Instant },
+    /// An operator's height, with the block as it was pushed where it was.
+    Head { operator: usize, height: u64, at: Instant, pushed: Option<Box<RawValue>> },
     /// What an operator tells of a block.
     Block { operator: usize, height: u64, answer: Result<Box<Answer>, Missing> },
     /// An operator's endpoint fails, or, where none is named, the light client cannot go on.
@@ -126,6 +128,12 @@ impl Observe for CosmosObserver {
             }
             None => (VecDeque::new(), config.start_height.max(config.trust.height.saturating_add(1))),
         };
+        let delivered = recent.back().map(|block| block.height);
+        let validators =
+            Watch::open(config.state_dir.clone(), self.network.chain, delivered).map_err(|why| {
+                let what = "from which validators on power is counted is not known";
+                AdapterError::new(self.network.chain, None, Class::Permanent, what).caused_by(why)
+            })?;
         // The watchers end with this call, however it ends.
         let watching = stop.child_token();
         let _ends_watchers = watching.clone().drop_guard();
@@ -145,6 +153,7 @@ impl Observe for CosmosObserver {
             Arc::clone(&self.compiled),
             Arc::clone(&self.network),
             (recent, next),
+            validators,
             reports,
             watching,
         );

@@ -1,33 +1,30 @@
 //! The chain's light client: from the header that a person pinned to the newest one that was verified from it.
 //!
-//! Where the client stands is kept in a file, so that a restart after the trusting period's better half needs no person,
-//! and so that a chain which signed two truths stays refused. The file is written whole beside the old one and put in its
-//! place; its digest stands in front, so that a torn or edited one is told from a good one.
+//! Where the client stands is kept in a file ([`crate::state_file`]), so that a restart after the trusting period's better
+//! half needs no person, and so that a chain which signed two truths stays refused.
 
 use std::{
     collections::BTreeMap,
-    fs::{self, File},
-    io::{self, Read, Write},
+    io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
 use portcullis_verifier::{
-    B256, BlockRef, ChainId, Verified,
+    BlockRef, ChainId, Verified,
     cosmos::{Checkpoint, Rules, SealedHeader},
-    keccak256,
 };
 
 use crate::{
     config::{Compiled, TrustRoot},
-    limits,
+    limits, state_file,
 };
 
-/// Why the light client cannot be opened.
+/// Why what was kept cannot be gone on from.
 #[derive(Debug, thiserror::Error)]
 pub enum RootError {
     /// The state that was kept cannot be read.
-    #[error("PC-0941: the light client's state {} cannot be read", path.display())]
+    #[error("PC-0941: the kept state {} cannot be read", path.display())]
     Read {
         /// Which file.
         path: PathBuf,
@@ -36,7 +33,7 @@ pub enum RootError {
         source: io::Error,
     },
     /// The state that was kept is torn, edited, or another chain's.
-    #[error("PC-0942: the light client's state {} cannot be used: {why}", path.display())]
+    #[error("PC-0942: the kept state {} cannot be used: {why}", path.display())]
     Broken {
         /// Which file.
         path: PathBuf,
@@ -60,6 +57,8 @@ struct Shared {
     root: TrustRoot,
     file: Option<PathBuf>,
     at: Mutex<Option<Checkpoint>>,
+    /// Held over a change and its writing.
+    writing: Mutex<()>,
 }
 
 impl LightClient {
@@ -72,7 +71,7 @@ impl LightClient {
     /// [`RootError`] when kept state cannot be read or is not what was written.
     pub fn open(compiled: &Compiled) -> Result<Self, RootError> {
         let config = &compiled.config;
-        let file = config.state_dir.as_ref().map(|dir| dir.join(file_name(config.chain)));
+        let file = config.state_dir.as_ref().map(|dir| dir.join(file_name(config.chain, "checkpoint")));
         let root = config.trust.clone();
         let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
         let shared = file.as_ref().and_then(|file| open.get(file)).and_then(Weak::upgrade);
@@ -90,7 +89,8 @@ impl LightClient {
             _ => None,
         };
         let (chain, name) = (config.chain, compiled.name.clone());
-        let shared = Arc::new(Shared { chain, name, root, file, at: Mutex::new(at) });
+        let shared =
+            Arc::new(Shared { chain, name, root, file, at: Mutex::new(at), writing: Mutex::default() });
         if let Some(file) = &shared.file {
             open.retain(|_, client| client.strong_count() > 0);
             open.insert(file.clone(), Arc::downgrade(&shared));
@@ -143,21 +143,22 @@ impl LightClient {
 
     /// Changes where the client stands; false when there is no change.
     ///
-    /// The change holds in memory even where it cannot be kept: a client that forgot a step only has to take it again,
-    /// and one that is frozen must refuse at once.
+    /// The change holds in memory at once, and even where it cannot be kept: a client that forgot a step only has to take
+    /// it again, and one that is frozen must refuse. Whoever asks where the client stands never waits for the disk.
     fn change(&self, to: impl FnOnce(&Option<Checkpoint>) -> Option<Checkpoint>) -> bool {
-        let mut at = self.0.at.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(next) = to(&at) else { return false };
-        if at.as_ref() == Some(&next) {
-            return false;
-        }
-        // Written under the lock, so that an older state never replaces a newer one.
+        // One after the other, so that an older state never replaces a newer one in the file.
+        let _in_order = self.0.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = {
+            let mut at = self.0.at.lock().unwrap_or_else(PoisonError::into_inner);
+            let Some(next) = to(&at).filter(|next| at.as_ref() != Some(next)) else { return false };
+            *at = Some(next.clone());
+            next
+        };
         if let Some(file) = &self.0.file
             && let Err(error) = write(file, &next)
         {
             tracing::error!(code = "PC-0943", chain = %self.0.chain, %error, "the light client's state is not kept");
         }
-        *at = Some(next);
         true
     }
 }
@@ -186,51 +187,25 @@ fn resumed(kept: Checkpoint, root: &TrustRoot, file: &Path) -> Result<Option<Che
     Ok(Some(Checkpoint { rules: rules(root), ..kept }))
 }
 
-fn broken(path: &Path, why: &'static str) -> RootError {
+pub(crate) fn broken(path: &Path, why: &'static str) -> RootError {
     RootError::Broken { path: path.to_owned(), why }
 }
 
-/// Ids have characters that file systems do not take.
-fn file_name(chain: ChainId) -> String {
+/// What a chain's file of a kind is called: ids have characters that file systems do not take.
+pub(crate) fn file_name(chain: ChainId, kind: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
-    format!("{}.checkpoint", chain.as_str().chars().map(plain).collect::<String>())
+    format!("{}.{kind}", chain.as_str().chars().map(plain).collect::<String>())
 }
 
 /// Reads kept state; none where there is none.
 fn read(path: &Path) -> Result<Option<Checkpoint>, RootError> {
-    let failed = |source| RootError::Read { path: path.to_owned(), source };
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(failed(error)),
-    };
-    let mut bytes = Vec::new();
-    file.take(limits::STATE_BYTES_MAX).read_to_end(&mut bytes).map_err(failed)?;
-    let Some((digest, content)) = bytes.split_first_chunk::<32>() else {
-        return Err(broken(path, "it is too short"));
-    };
-    if keccak256(content) != B256::new(*digest) {
-        return Err(broken(path, "its digest does not fit"));
-    }
-    Checkpoint::from_bytes(content).map(Some).map_err(|_not_one| broken(path, "it holds no checkpoint"))
+    let Some(content) = state_file::read(path, limits::STATE_BYTES_MAX)? else { return Ok(None) };
+    Checkpoint::from_bytes(&content).map(Some).map_err(|_not_one| broken(path, "it holds no checkpoint"))
 }
 
-/// Replaces kept state: the old one stays until the new one is whole and on the disk.
+/// Replaces kept state.
 fn write(path: &Path, checkpoint: &Checkpoint) -> io::Result<()> {
-    let content = checkpoint.to_bytes();
-    let beside = path.with_extension("new");
-    if let Some(dir) = path.parent() {
-        fs::create_dir_all(dir)?;
-    }
-    let mut file = File::create(&beside)?;
-    file.write_all(keccak256(&content).as_slice())?;
-    file.write_all(&content)?;
-    file.sync_all()?;
-    fs::rename(&beside, path)?;
-    match path.parent() {
-        Some(dir) => File::open(dir)?.sync_all(),
-        None => Ok(()),
-    }
+    state_file::write(path, &checkpoint.to_bytes())
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
-use portcullis_verifier::OperatorId;
+use std::fs;
+
+use portcullis_verifier::{B256, OperatorId};
 use tempfile::TempDir;
 
 use super::*;

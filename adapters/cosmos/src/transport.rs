@@ -15,7 +15,9 @@ use crate::{config::Compiled, error::BuildError, limits, root::LightClient};
 use kept::Kept;
 
 pub(crate) use answers::{Answered, RawAttribute, RawEvent, Status, read_push, status, stored};
-pub(crate) use block::{Results, Told, ValidatorSets, header, results, told, transactions};
+pub(crate) use block::{
+    Body, Results, Told, ValidatorSets, header, pushed_body, results, told, transactions,
+};
 
 /// Every endpoint of a chain.
 #[derive(Debug)]

@@ -8,7 +8,11 @@ use std::{
 
 use portcullis_adapter::{AdapterError, Batch, Class, Feed};
 use portcullis_rpc::{faults::count_fault, health::Trouble as _};
-use portcullis_verifier::{BlockRef, Observation, OperatorId, cosmos::Checkpoint};
+use portcullis_verifier::{
+    BlockRef, Observation, OperatorId, Verified,
+    cosmos::{Checkpoint, SealedHeader},
+};
+use serde_json::value::RawValue;
 use tokio::{
     sync::mpsc,
     time::{MissedTickBehavior, interval},
@@ -66,6 +70,8 @@ pub(super) struct Assembler {
     stop: CancellationToken,
     /// The light client; none until it has been brought to where watching begins.
     pub(super) tip: Option<Tip>,
+    /// A header that the chain's root is to move on to.
+    deep: Option<Verified<SealedHeader>>,
     /// The height that is delivered next.
     next: u64,
     /// Blocks delivered last, the newest at the end.
@@ -83,6 +89,8 @@ pub(super) struct Assembler {
     validators: Watch,
     /// The greatest height that the quorum has reached, and when it was first known.
     pub(super) reached: (u64, Instant),
+    /// The newest blocks that each operator has pushed.
+    pub(super) pushed: Vec<BTreeMap<u64, Arc<RawValue>>>,
     /// What is to be told beside blocks and faults.
     pub(super) extra: Vec<Observation>,
     pub(super) frozen: bool,
@@ -93,16 +101,19 @@ impl Assembler {
         compiled: Arc<Compiled>,
         network: Arc<Network>,
         (recent, next): (VecDeque<BlockRef>, u64),
+        validators: Watch,
         reports: mpsc::Sender<Report>,
         stop: CancellationToken,
     ) -> Self {
         let standings = vec![Standing::default(); network.operators.len()];
+        let pushed = vec![BTreeMap::new(); network.operators.len()];
         Self {
             compiled,
             network,
             reports,
             stop,
             tip: None,
+            deep: None,
             next,
             recent,
             time: 0,
@@ -112,8 +123,9 @@ impl Assembler {
             settled: BTreeMap::new(),
             standings,
             health: Health::default(),
-            validators: Watch::default(),
+            validators,
             reached: (0, Instant::now()),
+            pushed,
             extra: Vec::new(),
             frozen: false,
         }
@@ -148,7 +160,17 @@ impl Assembler {
                     () = stop.cancelled() => return Ok(()),
                     sent = feed.send(batch) => if sent.is_err() { return Ok(()) },
                 }
+                self.move_root();
             }
+        }
+    }
+
+    /// Moves the chain's root on, behind the back of what is delivered: it is written to the disk, and no block waits
+    /// for that.
+    fn move_root(&mut self) {
+        if let Some(header) = self.deep.take() {
+            let root = self.network.root.clone();
+            tokio::task::spawn_blocking(move || root.advance(&header));
         }
     }
 
@@ -252,7 +274,7 @@ impl Assembler {
         let set = &answer.told.fetched.validators;
         if matches!(accepted, crate::finality::Accepted::Signed(_)) {
             self.network.sets.keep(hash, set);
-            if let Some(moved) = self.validators.take(hash, set, limits::VALIDATORS_MOVED_BPS) {
+            if let Some(moved) = self.validators.take(height, hash, set, limits::VALIDATORS_MOVED_BPS) {
                 observations.extend(batch::signer_change(decoder, block, time, (hash, moved)));
             }
         }
@@ -261,7 +283,7 @@ impl Assembler {
         let voices = self.book.remove(&height).map(Entry::owed).unwrap_or_default();
         if let Some(tip) = &mut self.tip {
             self.settled.insert(height, Settled { before: tip.client().clone(), answer, voices });
-            tip.accept(&accepted, &self.network);
+            self.deep = tip.accept(&accepted).or_else(|| self.deep.take());
         }
         self.settled.retain(|old, _| old.saturating_add(limits::SETTLED_KEPT) > height);
         self.recent.push_back(block);
@@ -296,7 +318,8 @@ impl Assembler {
             for (operator, (standing, voice)) in self.standings.iter().zip(voices).enumerate() {
                 let quiet = standing.quiet_until.is_some_and(|until| until > at);
                 if !quiet && standing.has(height) && voice.wants(at) {
-                    *voice = Voice::Asked;
+                    let pushed = self.pushed.get(operator).is_some_and(|kept| kept.contains_key(&height));
+                    *voice = Voice::Asked { pushed };
                     asked.push((operator, height));
                 }
             }
@@ -310,12 +333,17 @@ impl Assembler {
     fn fetch(&self, operator: usize, height: u64) {
         let (network, compiled) = (Arc::clone(&self.network), Arc::clone(&self.compiled));
         let (reports, stop) = (self.reports.clone(), self.stop.clone());
+        let pushed = self.pushed.get(operator).and_then(|kept| kept.get(&height)).cloned();
         tokio::spawn(async move {
             let answer = tokio::select! {
                 () = stop.cancelled() => return,
-                answer = answer(network, compiled, operator, height) => answer.map(Box::new),
+                answer = answer(network, compiled, (operator, height), pushed) => answer.map(Box::new),
             };
             let _observer_gone = reports.send(Report::Block { operator, height, answer }).await;
         });
     }
 }
+
+#[cfg(test)]
+#[path = "assembler_tests.rs"]
+mod tests;

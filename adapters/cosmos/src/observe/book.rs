@@ -17,9 +17,15 @@ pub(crate) enum Voice {
     #[default]
     Unasked,
     /// Asked.
-    Asked,
+    Asked {
+        /// Whether its node had pushed the block by then.
+        pushed: bool,
+    },
     /// Not to be asked again before this.
     Later(Instant),
+    /// Its node tells the height and had not worked through the block yet: asked again at this moment, or as soon as the
+    /// node pushes the block.
+    Early(Instant),
     /// It answered; not judged yet.
     Told(Box<Answer>),
     /// Its header is the accepted one.
@@ -31,8 +37,15 @@ impl Voice {
     pub(crate) fn wants(&self, at: Instant) -> bool {
         match self {
             Self::Unasked => true,
-            Self::Later(until) => *until <= at,
-            Self::Asked | Self::Told(_) | Self::Right(_) => false,
+            Self::Later(until) | Self::Early(until) => *until <= at,
+            Self::Asked { .. } | Self::Told(_) | Self::Right(_) => false,
+        }
+    }
+
+    /// The node has pushed the block: it has all of it.
+    pub(crate) fn arrived(&mut self) {
+        if matches!(self, Self::Early(_)) {
+            *self = Self::Unasked;
         }
     }
 }
@@ -79,7 +92,7 @@ impl Entry {
     /// What is left to ask once the height was delivered: everybody is judged by it, also who comes to it late.
     pub(crate) fn owed(self) -> Vec<Voice> {
         let asked = |voice| match voice {
-            Voice::Told(_) | Voice::Right(_) => Voice::Asked,
+            Voice::Told(_) | Voice::Right(_) => Voice::Asked { pushed: true },
             still_to_come => still_to_come,
         };
         self.voices.into_iter().map(asked).collect()

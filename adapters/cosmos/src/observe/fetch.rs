@@ -6,13 +6,13 @@ use borsh::BorshSerialize;
 use portcullis_adapter::Class;
 use portcullis_rpc::{Client, RpcError};
 use portcullis_verifier::{B256, codec::digest};
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 
 use crate::{
     config::Compiled,
     decode::{Decoder, Placed},
     limits, merkle,
-    transport::{Network, Results, Told, results, status, told, transactions},
+    transport::{Body, Network, Results, Told, pushed_body, results, status, told, transactions},
 };
 
 /// What one operator tells of a block. The header is not verified yet; everything that it commits to is compared with
@@ -57,17 +57,19 @@ pub(crate) enum Missing {
     Rpc(RpcError),
 }
 
-/// Asks one operator for a block.
+/// Asks one operator for a block. `pushed` is the block as it has pushed it, where it has: what stands in it need not be
+/// asked for again.
 pub(crate) async fn answer(
     network: Arc<Network>,
     compiled: Arc<Compiled>,
-    operator: usize,
-    height: u64,
+    (operator, height): (usize, u64),
+    pushed: Option<Arc<RawValue>>,
 ) -> Result<Answer, Missing> {
     let Some(operator) = network.operators.get(operator) else { return Err(Missing::NotYet) };
     let client = &operator.lanes.read;
     let bound = Duration::from_millis(limits::BLOCK_HANG_MS);
-    let asked = tokio::time::timeout(bound, whole(client, &network, &compiled.decoder, height)).await;
+    let whole = whole(client, &network, &compiled.decoder, height, pushed.as_deref());
+    let asked = tokio::time::timeout(bound, whole).await;
     match asked.unwrap_or(Err(RpcError::Timeout(bound))) {
         Ok(answer) => Ok(answer),
         // Nodes refuse what they do not have with a code that says nothing else; they say what they have when asked.
@@ -86,6 +88,7 @@ async fn whole(
     network: &Network,
     decoder: &Decoder,
     height: u64,
+    pushed: Option<&RawValue>,
 ) -> Result<Answer, RpcError> {
     let (told, results) = tokio::try_join!(told(client, &network.sets, height), results(client, height))?;
     let count = results.transactions.len();
@@ -97,15 +100,11 @@ async fn whole(
     let mut hashes = BTreeMap::new();
     let mut double_signs = Vec::new();
     if !made.is_empty() || told.has_evidence {
-        let body = transactions(client, height).await?;
-        if body.header.block() != told.header.block() {
-            return Err(RpcError::garbage("body of the block that was told before"));
-        }
-        let leaves: Vec<B256> = body.transactions.iter().map(|one| merkle::leaf(one.as_slice())).collect();
-        let right = told.header.data_hash().unwrap_or_else(|| merkle::root(&[])) == merkle::root(&leaves);
-        if !right || leaves.len() != count {
-            return Err(RpcError::garbage("transactions that the header commits to"));
-        }
+        let body = match pushed.and_then(|pushed| fits(pushed_body(pushed, height), &told, count).ok()) {
+            Some(body) => body,
+            // Nothing was pushed, or not what the header commits to: what the node answers is what it is judged by.
+            None => fits(transactions(client, height).await, &told, count)?,
+        };
         for place in made {
             let at = usize::try_from(place).ok().and_then(|at| body.transactions.get(at));
             hashes.extend(at.map(|hash| (place, *hash)));
@@ -116,6 +115,21 @@ async fn whole(
         events.iter().map(|placed| (placed.transaction, placed.index, placed.raw())).collect();
     let digest = digest("portcullis.cosmos.block.v1", &(places, &double_signs));
     Ok(Answer { told, events, transactions: hashes, double_signs, digest })
+}
+
+/// The body of a block, which the header commits to.
+fn fits(body: Result<Body, RpcError>, told: &Told, count: usize) -> Result<Body, RpcError> {
+    let body = body?;
+    if body.header.block() != told.header.block() {
+        return Err(RpcError::garbage("body of the block that was told before"));
+    }
+    let leaves: Vec<B256> = body.transactions.iter().map(|one| merkle::leaf(one.as_slice())).collect();
+    let right = told.header.data_hash().unwrap_or_else(|| merkle::root(&[])) == merkle::root(&leaves);
+    if right && leaves.len() == count {
+        Ok(body)
+    } else {
+        Err(RpcError::garbage("transactions that the header commits to"))
+    }
 }
 
 /// The events that concern somebody. What a failed transaction says did not happen.

@@ -64,7 +64,7 @@ pub(crate) async fn poll(network: &Network, operator: usize) -> Report {
             let what = format!("PC-0901: it serves the chain '{}', not '{}'", status.chain, network.name);
             Report::Trouble { operator: Some(operator), kind: FaultKind::Garbage, what }
         }
-        Ok(status) => Report::Head { operator, height: status.height, at: Instant::now() },
+        Ok(status) => Report::Head { operator, height: status.height, at: Instant::now(), pushed: None },
         Err(error) => {
             let what = format!("polling: {}", chain_of(&error));
             Report::Trouble { operator: Some(operator), kind: kind_of(&error), what }
@@ -188,7 +188,7 @@ impl Watcher {
                 let what = why.map_or_else(|| "it ended".to_owned(), |why| chain_of(why));
                 return (End::Failed(kind, what), last);
             };
-            match self.take(&push).await {
+            match self.take(push).await {
                 Ok(Some(height)) => last = Some(height),
                 Ok(None) => {}
                 Err(end) => return (end, last),
@@ -214,9 +214,10 @@ impl Watcher {
         Ok((client, pushes))
     }
 
-    async fn take(&self, push: &Push) -> Result<Option<u64>, End> {
+    async fn take(&self, push: Push) -> Result<Option<u64>, End> {
         let Some((height, _hash)) = read_push(&push.result)? else { return Ok(None) };
-        let report = Report::Head { operator: self.operator, height, at: push.at };
+        let pushed = Some(push.result);
+        let report = Report::Head { operator: self.operator, height, at: push.at, pushed };
         self.reports.send(report).await.map_err(|_observer_gone| End::Stop)?;
         Ok(Some(height))
     }

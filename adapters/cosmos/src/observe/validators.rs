@@ -1,43 +1,113 @@
-//! How much of the power over a chain has moved between two sets of validators. Pure.
+//! How much of the power over a chain has moved between two sets of validators, over restarts too.
+//!
+//! What a change is counted from is kept in a file beside the light client's, with the block from which on it holds: power
+//! that moves little by little, some of it before a restart and some of it after or meanwhile, has moved all the same. A
+//! change is written before its block is delivered. Where the process ends between the two, the block comes again after
+//! the start, is compared with the set that stood before it, and is told again.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, VecDeque},
+    path::PathBuf,
+};
 
-use portcullis_verifier::B256;
+use borsh::{BorshDeserialize, BorshSerialize};
+use portcullis_verifier::{B256, ChainId};
 use prost::Message;
 use tendermint_proto::v0_38::types::ValidatorSet as RawValidatorSet;
+
+use crate::{
+    limits,
+    root::{RootError, broken, file_name},
+    state_file,
+};
 
 /// Power by address.
 type Powers = BTreeMap<Vec<u8>, u64>;
 
-/// The set that was told last, and what is needed to tell the next change.
-#[derive(Debug, Default)]
+/// A set that changes are counted from.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+struct Base {
+    /// The block which it signed first, as far as was seen: the one with which it was told.
+    height: u64,
+    powers: Powers,
+}
+
+/// What is kept.
+#[derive(Debug, BorshSerialize, BorshDeserialize)]
+struct State {
+    chain: ChainId,
+    /// Oldest first.
+    bases: VecDeque<Base>,
+}
+
+/// The sets that were told last, and what is needed to tell the next change.
+#[derive(Debug)]
 pub(crate) struct Watch {
-    base: Option<Powers>,
+    state: State,
     seen: Option<B256>,
+    file: Option<PathBuf>,
 }
 
 impl Watch {
-    /// Takes the set that signs a verified block; the share of the power that moved since the set that was told last,
-    /// in basis points, once it reaches `least_bps`.
+    /// Goes on where watching was left, of what was told up to the block `delivered`; none is before the first.
+    ///
+    /// # Errors
+    /// [`RootError`] when kept state cannot be read or is not what was written: from which set on power is counted must not
+    /// be forgotten silently.
+    pub(crate) fn open(
+        dir: Option<PathBuf>,
+        chain: ChainId,
+        delivered: Option<u64>,
+    ) -> Result<Self, RootError> {
+        let file = dir.map(|dir| dir.join(file_name(chain, "validators")));
+        let kept = match &file {
+            Some(path) => state_file::read(path, limits::BASES_BYTES_MAX)?.map(|bytes| (path, bytes)),
+            None => None,
+        };
+        let mut state = State { chain, bases: VecDeque::new() };
+        if let Some((path, bytes)) = kept {
+            state = borsh::from_slice(&bytes)
+                .map_err(|_not_one| broken(path, "it holds no sets of validators"))?;
+            if state.chain != chain {
+                return Err(broken(path, "it is of another chain"));
+            }
+        }
+        // What was told with a block that is not delivered was told to nobody.
+        state.bases.retain(|base| delivered.is_some_and(|delivered| base.height <= delivered));
+        Ok(Self { state, seen: None, file })
+    }
+
+    /// Takes the set that signs the verified block at `height`; the share of the power that moved since the set that was
+    /// told last, in basis points, once it reaches `least_bps`.
     ///
     /// Delegations move a little power in nearly every block, and mean nothing; what comes little by little is told
-    /// when it has come to `least_bps`. The first set that is seen is the one to start from.
-    pub(crate) fn take(&mut self, hash: B256, set: &[u8], least_bps: u64) -> Option<u64> {
+    /// when it has come to `least_bps`. The first set that is ever seen is the one to start from.
+    pub(crate) fn take(&mut self, height: u64, hash: B256, set: &[u8], least_bps: u64) -> Option<u64> {
         if self.seen == Some(hash) {
             return None;
         }
         let powers = powers(set)?;
         self.seen = Some(hash);
-        let Some(base) = &self.base else {
-            self.base = Some(powers);
-            return None;
-        };
-        let moved = moved_bps(base, &powers);
-        if moved < least_bps {
+        let moved = self.state.bases.back().map(|base| moved_bps(&base.powers, &powers));
+        if moved.is_some_and(|moved| moved < least_bps) {
             return None;
         }
-        self.base = Some(powers);
-        Some(moved)
+        self.keep(Base { height, powers });
+        moved
+    }
+
+    /// What cannot be kept holds in memory all the same.
+    fn keep(&mut self, base: Base) {
+        self.state.bases.push_back(base);
+        if self.state.bases.len() > limits::BASES_KEPT {
+            self.state.bases.pop_front();
+        }
+        let Some(file) = &self.file else { return };
+        let written = borsh::to_vec(&self.state).and_then(|bytes| state_file::write(file, &bytes));
+        if let Err(error) = written {
+            let chain = self.state.chain;
+            tracing::error!(code = "PC-0943", %chain, %error, "the validators that were told last are not kept");
+        }
     }
 }
 
@@ -70,45 +140,5 @@ fn scaled(part: u128, whole: u128) -> Option<u128> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use tendermint_proto::v0_38::types::Validator as RawValidator;
-
-    fn set(powers: &[(u8, i64)]) -> Vec<u8> {
-        let validators = powers.iter().map(|(address, power)| RawValidator {
-            address: vec![*address; 20],
-            pub_key: None,
-            voting_power: *power,
-            proposer_priority: 0,
-        });
-        RawValidatorSet { validators: validators.collect(), ..RawValidatorSet::default() }.encode_to_vec()
-    }
-
-    fn hash(byte: u8) -> B256 {
-        B256::with_last_byte(byte)
-    }
-
-    #[test]
-    fn little_moves_are_told_when_they_have_come_to_much() {
-        let mut watch = Watch::default();
-        let m = 1_000_000;
-        assert_eq!(
-            watch.take(hash(1), &set(&[(1, 50 * m), (2, 50 * m)]), 1_000),
-            None,
-            "the first is the base"
-        );
-        assert_eq!(watch.take(hash(2), &set(&[(1, 55 * m), (2, 45 * m)]), 1_000), None);
-        assert_eq!(watch.take(hash(2), &set(&[(9, m)]), 1_000), None, "the same hash is the same set");
-        let told = watch.take(hash(3), &set(&[(1, 61 * m), (2, 39 * m)]), 1_000).unwrap();
-        assert!((1_095..=1_105).contains(&told), "{told}");
-        assert_eq!(watch.take(hash(4), &set(&[(1, 66 * m), (2, 34 * m)]), 1_000), None, "counted from there");
-    }
-
-    #[test]
-    fn growth_alone_moves_nothing_and_a_new_set_moves_everything() {
-        let mut watch = Watch::default();
-        assert_eq!(watch.take(hash(1), &set(&[(1, 1 << 50), (2, 1 << 50)]), 1), None);
-        assert_eq!(watch.take(hash(2), &set(&[(1, 1 << 59), (2, 1 << 59)]), 1), None);
-        assert_eq!(watch.take(hash(3), &set(&[(3, 1 << 40)]), 1), Some(10_000));
-    }
-}
+#[path = "validators_tests.rs"]
+mod tests;

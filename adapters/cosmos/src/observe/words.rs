@@ -1,9 +1,10 @@
 //! Taking what operators say: heights, blocks, and why there are none.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use portcullis_rpc::faults::kind_of;
 use portcullis_verifier::FaultKind;
+use serde_json::value::RawValue;
 
 use super::{
     Report,
@@ -22,9 +23,12 @@ impl Assembler {
     /// Takes one report.
     pub(super) fn take(&mut self, report: Report) {
         match report {
-            Report::Head { operator, height, at } => {
+            Report::Head { operator, height, at, pushed } => {
                 if let Some(standing) = self.standings.get_mut(operator) {
                     standing.head = Some((height, at));
+                }
+                if let Some(block) = pushed {
+                    self.pushed(operator, height, block);
                 }
                 self.lower(operator, &[Trouble::Dark, Trouble::GarbageHead]);
                 self.measure(at);
@@ -45,6 +49,20 @@ impl Assembler {
                 self.health.raise(None, Trouble::Unproven, &what);
             }
             Report::Began(tip) => self.tip = Some(*tip),
+        }
+    }
+
+    /// Keeps a pushed block until it is asked for, and asks at once where that was tried too early.
+    fn pushed(&mut self, operator: usize, height: u64, block: Box<RawValue>) {
+        if let Some(kept) = self.pushed.get_mut(operator) {
+            kept.insert(height, Arc::from(block));
+            while kept.len() > limits::PUSHED_KEPT {
+                kept.pop_first();
+            }
+        }
+        let voice = self.book.get_mut(&height).and_then(|entry| entry.voices.get_mut(operator));
+        if let Some(voice) = voice {
+            voice.arrived();
         }
     }
 
@@ -99,8 +117,17 @@ impl Assembler {
             }
         };
         let failures = standing.failures;
+        let arrived = self.pushed.get(operator).is_some_and(|kept| kept.contains_key(&height));
         if let Some(voice) = self.voice(operator, height) {
-            *voice = Voice::Later(later(at, pause_ms));
+            let again = later(at, pause_ms);
+            *voice = match missing {
+                // It was pushed while the question was under way. Who still has nothing after that is given time.
+                Missing::NotYet if arrived && matches!(voice, Voice::Asked { pushed: false }) => {
+                    Voice::Unasked
+                }
+                Missing::NotYet => Voice::Early(again),
+                Missing::Pruned { .. } | Missing::Rpc(_) => Voice::Later(again),
+            };
         }
         match missing {
             Missing::NotYet => {}

@@ -11,7 +11,7 @@ use portcullis_verifier::{
 };
 use prost::Message;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Value, json, value::RawValue};
 use sha2::{Digest, Sha256};
 use tendermint_proto::v0_38::types::{
     Header as RawHeader, SignedHeader as RawSignedHeader, Validator as RawValidator,
@@ -240,6 +240,29 @@ pub(crate) struct Body {
 pub(crate) async fn transactions(client: &Client, height: u64) -> Result<Body, RpcError> {
     let request = RpcRequest::read("block", at(height), ReplySize::Bulk);
     let BlockJson { block } = client.ask(request, "block").await?;
+    body(block, height)
+}
+
+#[derive(Deserialize)]
+struct PushedJson<'a> {
+    #[serde(borrow)]
+    data: &'a RawValue,
+}
+
+#[derive(Deserialize)]
+struct PushedData {
+    value: BlockJson,
+}
+
+/// The body of a block as a node has pushed it. The caller checks the list against the verified header.
+pub(crate) fn pushed_body(pushed: &RawValue, height: u64) -> Result<Body, RpcError> {
+    let broken = |error| garbage("pushed block", error);
+    let PushedJson { data } = serde_json::from_str(pushed.get()).map_err(broken)?;
+    let PushedData { value } = serde_json::from_str(data.get()).map_err(broken)?;
+    body(value.block, height)
+}
+
+fn body(block: BlockBody, height: u64) -> Result<Body, RpcError> {
     let header = sealed(&block.header, height)?;
     let texts = bounded(block.data.txs.unwrap_or_default(), limits::TRANSACTIONS_MAX)?;
     let digest = |text: &String| {
