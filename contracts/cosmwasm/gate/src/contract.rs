@@ -208,6 +208,7 @@ fn after_delay(deps: DepsMut<'_>, block: Block, log: &mut Log, msg: ExecuteMsg) 
         ExecuteMsg::RegisterScope(parts) => {
             // Nobody asks a gate which scopes cover a call: the kind is of no use here.
             let scope = register(deps.storage, log, &parts, 0)?;
+            targets::attest(deps.storage, scope)?;
             return Ok(Effect { data: Some(to_json_binary(&scope)?), messages: Vec::new() });
         }
         ExecuteMsg::AddTarget { scope, target } => {

@@ -9,7 +9,7 @@ use crate::error::GateError;
 use crate::msg::{Switch, Target};
 use crate::state::{Mark, mark, set_mark};
 use crate::switches::{self, TARGET_GAS};
-use crate::targets::{emit, load};
+use crate::targets::{attest, emit, load};
 
 /// What a reply is about.
 #[cw_serde]
@@ -52,9 +52,15 @@ pub(crate) fn enforce(
             continue;
         }
         let id = switches::identity(&switch);
-        let ours = mark(deps.storage, id)?.is_some_and(Mark::is_ours);
+        let was = mark(deps.storage, id)?;
         let step = match (&switch, switches::is_closed(deps.querier, &switch)) {
-            (_, Some(true)) if ours => continue,
+            (_, Some(true)) if was.is_some_and(Mark::is_ours) => {
+                // What could not be told before is told now.
+                if was == Some(Mark::Doubtful) {
+                    set_mark(deps.storage, block, id, Mark::Ours);
+                }
+                continue;
+            }
             (_, Some(true)) => {
                 set_mark(deps.storage, block, id, Mark::Found);
                 emit(log, "TargetFound", scope, &switch, &[]);
@@ -68,6 +74,8 @@ pub(crate) fn enforce(
         let message = switches::close(&env.contract.address, &switch)?;
         messages.push(attempt(message, Attempt { scope, switch, step })?);
     }
+    // What is tried now is written down when its reply comes, in the same transaction.
+    attest(deps.storage, scope)?;
     Ok(messages)
 }
 
@@ -95,6 +103,7 @@ pub(crate) fn restore(
         let message = switches::open(&env.contract.address, &switch)?;
         messages.push(attempt(message, Attempt { scope, switch, step: Step::Open })?);
     }
+    attest(deps.storage, scope)?;
     Ok(messages)
 }
 

@@ -1,6 +1,6 @@
 //! What came of an attempt to close or to open a switch.
 
-use cosmwasm_std::{DepsMut, Env, Reply, Response, SubMsg, from_json};
+use cosmwasm_std::{DepsMut, Env, Reply, Response, SubMsg, SubMsgResult, from_json};
 use portcullis_breaker::{Block, Log};
 
 use crate::enforce::{Attempt, Step, attempt};
@@ -8,7 +8,11 @@ use crate::error::GateError;
 use crate::msg::Switch;
 use crate::state::{Mark, mark, set_mark};
 use crate::switches;
-use crate::targets::emit;
+use crate::targets::{attest, emit};
+
+/// What the chain tells a contract of an error that has no number of its own. x/circuit has none for "closed already",
+/// which it looks at before it looks at permissions; a missing permission has one.
+const NO_NUMBER: &str = "codespace: undefined, code: 1";
 
 /// Reads what happened, asks the switch where it answers, and writes the mark.
 pub(crate) fn settle(deps: DepsMut<'_>, env: &Env, reply: Reply) -> Result<Response, GateError> {
@@ -27,7 +31,9 @@ pub(crate) fn settle(deps: DepsMut<'_>, env: &Env, reply: Reply) -> Result<Respo
             if ours { Mark::Ours } else { Mark::Found }
         }
         // x/circuit refuses a second time what the gate has closed before.
-        Step::Close { .. } if circuit && was.is_ours() => was,
+        Step::Close { .. } if circuit && was.is_ours() && has_no_number(&reply.result) => {
+            if was == Mark::Doubtful { Mark::Ours } else { was }
+        }
         Step::Close { .. } if closed == Some(true) => {
             say("TargetFound", &[]);
             if was.is_ours() { Mark::Ours } else { Mark::Found }
@@ -67,6 +73,13 @@ pub(crate) fn settle(deps: DepsMut<'_>, env: &Env, reply: Reply) -> Result<Respo
     };
     if mark != was {
         set_mark(deps.storage, Block::from(env), id, mark);
+        attest(deps.storage, scope)?;
     }
     Ok(Response::new().add_events(log.0).add_submessages(next))
+}
+
+/// SECURITY: any other refusal (no permission, out of gas) says that the type may be open, also where the gate has closed it
+/// before: others can have opened it since.
+fn has_no_number(result: &SubMsgResult) -> bool {
+    matches!(result, SubMsgResult::Err(text) if text.lines().any(|line| line.trim() == NO_NUMBER))
 }

@@ -1,16 +1,18 @@
-//! What the gate keeps beside [`portcullis_breaker::state`]. The mark of a target is part of the interface, because it is
-//! proven from outside.
+//! What the gate keeps beside [`portcullis_breaker::state`]. The mark of a target, and what of a scope is enforced, are part
+//! of the interface, because they are proven from outside.
 
 use cosmwasm_schema::cw_serde;
 use cosmwasm_std::storage_keys::namespace_with_key;
 use cosmwasm_std::{StdError, StdResult, Storage};
 use cw_storage_plus::Map;
-use portcullis_breaker::{Block, Word};
+use portcullis_breaker::{Block, BreakerError, ScopeWord, Word};
 
 use crate::msg::Target;
 
 /// SECURITY: proofs read this key; it may never change.
 const NAMESPACE: &[u8] = b"target";
+/// SECURITY: proofs read this key; it may never change.
+const ENFORCED: &[u8] = b"enforced";
 
 /// Targets by scope, in the order of `targets_of`.
 pub const TARGETS: Map<&[u8], Vec<Target>> = Map::new("targets");
@@ -38,6 +40,12 @@ impl Mark {
     #[must_use]
     pub fn is_ours(self) -> bool {
         matches!(self, Self::Ours | Self::Stuck | Self::Doubtful)
+    }
+
+    /// Whether the target was closed when the gate last tried.
+    #[must_use]
+    pub fn is_closed(self) -> bool {
+        matches!(self, Self::Ours | Self::Found | Self::Stuck)
     }
 
     fn number(self) -> u8 {
@@ -80,6 +88,16 @@ pub fn set_mark(storage: &mut dyn Storage, block: Block, id: Word, mark: Mark) {
 /// The target belongs to no scope any more.
 pub fn clear_mark(storage: &mut dyn Storage, id: Word) {
     storage.remove(&key(id));
+}
+
+/// Writes what of a scope is enforced: its word, as the scope itself has it, with nothing closed or limited that a target
+/// did not follow.
+///
+/// # Errors
+/// When a bound does not fit.
+pub fn set_enforced(storage: &mut dyn Storage, scope: Word, word: &ScopeWord) -> Result<(), BreakerError> {
+    storage.set(&namespace_with_key(&[ENFORCED], &scope.0), &word.pack()?);
+    Ok(())
 }
 
 fn key(id: Word) -> Vec<u8> {

@@ -1,11 +1,11 @@
 //! Which switches belong to a scope.
 
 use cosmwasm_std::{Deps, Storage};
-use portcullis_breaker::{Block, BreakerError, CLOSED, LIMITED, Log, Word, known};
+use portcullis_breaker::{Block, BreakerError, CLOSED, LIMITED, Log, OPEN, ScopeWord, Word, known};
 
 use crate::error::GateError;
 use crate::msg::{Switch, Target, TargetView};
-use crate::state::{Mark, TARGETS, clear_mark, mark, set_mark};
+use crate::state::{Mark, TARGETS, clear_mark, mark, set_enforced, set_mark};
 use crate::switches;
 
 /// Bounds the gas of a trip.
@@ -59,7 +59,8 @@ pub(crate) fn add(
     );
     set_mark(storage, block, id, Mark::Open);
     targets.push(target);
-    Ok(TARGETS.save(storage, &scope.0, &targets)?)
+    TARGETS.save(storage, &scope.0, &targets)?;
+    attest(storage, scope)
 }
 
 pub(crate) fn remove(
@@ -79,7 +80,40 @@ pub(crate) fn remove(
     }
     clear_mark(storage, id);
     emit(log, "TargetRemoved", scope, &target.switch, &[]);
-    Ok(TARGETS.save(storage, &scope.0, &targets)?)
+    TARGETS.save(storage, &scope.0, &targets)?;
+    attest(storage, scope)
+}
+
+/// Writes down what of a scope is enforced. Called after every change of the scope's word, of its targets, or of their
+/// marks.
+///
+/// SECURITY: who proves that a gate is closed reads this and not the scope's word, which says only what was asked for. A
+/// scope without targets closes nothing, and one target that did not follow takes back what the others are worth.
+pub(crate) fn attest(storage: &mut dyn Storage, scope: Word) -> Result<(), GateError> {
+    let word = known(storage, scope)?;
+    let targets = load(storage, scope)?;
+    let (mut limits, mut closes) = (!targets.is_empty(), !targets.is_empty());
+    for Target { switch, from_level } in &targets {
+        if !mark(storage, switches::identity(switch))?.is_some_and(Mark::is_closed) {
+            closes = false;
+            limits &= *from_level != LIMITED;
+        }
+    }
+    let hold = match word.hold {
+        CLOSED.. if closes => word.hold,
+        LIMITED.. if limits => LIMITED,
+        _ => OPEN,
+    };
+    let bound = |stands: bool, bound: u64| if stands { bound } else { 0 };
+    let enforced = ScopeWord {
+        hold,
+        closed_until: bound(closes, word.closed_until),
+        closed_until_height: bound(closes, word.closed_until_height),
+        limited_until: bound(limits, word.limited_until),
+        limited_until_height: bound(limits, word.limited_until_height),
+        ..word
+    };
+    Ok(set_enforced(storage, scope, &enforced)?)
 }
 
 /// A contract can be handed back when the gate does not list it.

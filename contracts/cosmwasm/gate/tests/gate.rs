@@ -14,7 +14,7 @@ mod support;
 use portcullis_breaker::Word;
 use portcullis_gate::msg::{ExecuteMsg, QueryMsg, Switch, Target};
 use portcullis_gate::state::Mark;
-use support::{Fixture, SEND, START, pausable};
+use support::{Fixture, SEND, START, TAIL, pausable};
 
 #[test]
 fn a_trip_pauses_and_after_expiry_anyone_restores() {
@@ -192,10 +192,67 @@ fn without_permission_the_trip_stands_and_says_what_failed() {
     fixture.add(fixture.send());
     fixture.permit(SEND, false);
     assert_eq!(fixture.trip(2, 60), ["Tripped level=2", "TargetFailed closing=true"]);
+    assert_eq!(fixture.enforced(), (0, 0, START + 60 + TAIL), "nothing is enforced of the closure");
     let level: u8 = fixture.ask(&QueryMsg::LevelOf { scope: fixture.scope });
     assert_eq!((level, fixture.is_disabled(SEND)), (2, false), "before set-up is sealed a scope is closed");
     fixture.permit(SEND, true);
     assert_eq!(fixture.enforce(), ["TargetClosed ours=true"]);
+    assert_eq!(fixture.enforced().1, START + 60);
+}
+
+#[test]
+fn a_closed_type_that_others_opened_and_the_gate_may_not_close_again_is_doubtful() {
+    let mut fixture = Fixture::new();
+    fixture.add(fixture.send());
+    fixture.trip(2, 60);
+    assert_eq!(fixture.enforced().1, START + 60);
+    fixture.circuit(SEND, false);
+    fixture.permit(SEND, false);
+    assert_eq!(fixture.trip(2, 120), ["Tripped level=2", "TargetFailed closing=true"]);
+    assert_eq!(fixture.targets()[0].mark, Mark::Doubtful);
+    assert_eq!(fixture.enforced().1, 0, "what the gate closed once says nothing of now");
+    // Others close it: x/circuit says so before it looks at permissions.
+    fixture.circuit(SEND, true);
+    assert_eq!(fixture.enforce(), [""; 0]);
+    assert_eq!((fixture.targets()[0].mark, fixture.enforced().1), (Mark::Ours, START + 120));
+}
+
+#[test]
+fn one_target_that_does_not_follow_takes_back_what_the_others_are_worth() {
+    let mut fixture = Fixture::new();
+    assert_eq!(fixture.enforced(), (0, 0, 0));
+    fixture.trip(2, 60);
+    assert_eq!(fixture.enforced(), (0, 0, 0), "a scope without targets closes nothing");
+    fixture.add(fixture.pausable(1));
+    fixture.add(fixture.send());
+    assert_eq!(fixture.enforced(), (0, 0, 0), "added while it is closed, and not closed yet");
+    fixture.permit(SEND, false);
+    fixture.enforce();
+    assert_eq!(
+        fixture.enforced(),
+        (0, 0, START + 60 + TAIL),
+        "the limited level asks for the other one only"
+    );
+    fixture.permit(SEND, true);
+    fixture.enforce();
+    assert_eq!(fixture.enforced(), (0, START + 60, START + 60 + TAIL));
+    let gate = fixture.gate.clone();
+    fixture.tell(&gate, &pausable::Msg::Unpause {});
+    fixture.mood("refuses");
+    fixture.enforce();
+    assert_eq!(fixture.enforced(), (0, 0, 0), "others opened it, and it refuses");
+    fixture.mood("good");
+    fixture.enforce();
+    let scope = fixture.scope;
+    fixture.must("guardian", &ExecuteMsg::Hold { scope, level: 2 });
+    assert_eq!(fixture.enforced(), (2, START + 60, START + 60 + TAIL));
+    fixture.release();
+    assert_eq!(fixture.enforced(), (0, 0, 0));
+    fixture.permit(SEND, false);
+    fixture.trip(2, 120);
+    assert_eq!(fixture.enforced().1, 0);
+    fixture.must("owner", &ExecuteMsg::RemoveTarget { scope, index: 1 });
+    assert_eq!(fixture.enforced().1, START + 120, "what refused belongs to the scope no more");
 }
 
 #[test]

@@ -99,6 +99,10 @@ fn step(
     if level == 2 && matches!(act, Act::Trip { .. } | Act::Enforce) {
         prop_assert!(after[0] || *mood == "refuses" || *mood == "pretends", "{act:?} left the contract open");
         prop_assert!(after[1] || !*may, "{act:?} left the message type open");
+        // What is proven from outside says that the closure stands: then both were closed when that was written.
+        let (_, until, _) = fixture.enforced();
+        let now = fixture.app.block_info().time.seconds();
+        prop_assert!(until <= now || after == [true, true], "{act:?}: proven closed, and {after:?}");
     }
     Ok(())
 }

@@ -173,9 +173,19 @@ fn a_gate_closes_message_types_by_the_circuit_and_opens_only_its_own() {
         views.as_array().unwrap().iter().map(|view| view["mark"].clone()).collect()
     };
     assert_eq!(marks(&chain), ["ours", "ours", "failed"], "without permission for it the third one failed");
+    assert_eq!(
+        enforced_until(&chain, &gate, &scope),
+        0,
+        "one that did not follow takes back what the others are worth"
+    );
     // A repetition fails nothing, though the circuit refuses to close twice.
     let again = chain.call("tripper", &gate, &[trip(&scope, until)]);
     assert_eq!(names(&again), ["TripIgnored", "TargetFailed"]);
+    assert_eq!(
+        marks(&chain),
+        ["ours", "ours", "failed"],
+        "closed already is no failure of what the gate closed"
+    );
 
     // Meanwhile others open one of them.
     let reset = portcullis_node::circuit_reset(&Chain::address("other"), MULTI_SEND);
@@ -194,6 +204,19 @@ fn a_gate_closes_message_types_by_the_circuit_and_opens_only_its_own() {
     assert_eq!(by_gate, ["true", "false"]);
     assert_eq!(marks(&chain), ["open", "open", "failed"]);
     chain.send("stranger", &[pay()]);
+}
+
+/// Until when a scope's closure is enforced, where the README says that proofs find it.
+fn enforced_until(chain: &Chain, gate: &str, scope: &Value) -> u64 {
+    let mut key = vec![3];
+    key.extend(portcullis_node::address_bytes(gate).unwrap());
+    key.extend([0, 8]);
+    key.extend(b"enforced");
+    let scope = scope.as_str().unwrap();
+    key.extend((0..32).map(|at| u8::from_str_radix(&scope[2 * at..2 * at + 2], 16).unwrap()));
+    let (value, _, operations) = chain.client.prove("wasm", &key).unwrap();
+    assert_eq!((value.len(), value[31], operations.as_array().map(Vec::len)), (32, 1, Some(2)));
+    value[25..30].iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte))
 }
 
 /// The digest of a record: each text with its length before it.

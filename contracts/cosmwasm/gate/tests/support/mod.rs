@@ -12,14 +12,21 @@ use cw_multi_test::{
     App, AppBuilder, AppResponse, BankKeeper, ContractWrapper, CosmosRouter, DistributionKeeper, Executor,
     FailingModule, GovFailingModule, IbcFailingModule, StakeKeeper, Stargate, WasmKeeper,
 };
-use portcullis_breaker::{ScopeParts, ScopeState, TripRequest, Word};
+use portcullis_breaker::{ScopeParts, ScopeState, ScopeWord, TripRequest, Word};
 use portcullis_gate::contract::{execute, instantiate, query, reply};
 use portcullis_gate::msg::{ExecuteMsg, InstantiateMsg, QueryMsg, Switch, Target, TargetView};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 pub const START: u64 = 1_700_092_800;
 pub const HEIGHT: u64 = 1_000_000;
+/// Seconds for which what was closed stays limited.
+pub const TAIL: u64 = 7_200;
 pub const SEND: &str = "/cosmos.bank.v1beta1.MsgSend";
+
+/// What a chain tells contracts of an error without a number: x/circuit has none for "closed already" and "not closed".
+const NO_NUMBER: &str = "codespace: undefined, code: 1";
+/// What it tells them of a missing permission.
+const UNAUTHORIZED: &str = "codespace: sdk, code: 4";
 
 /// x/circuit: refuses as the module does, in the same order. Whoever is listed for a type may trip and reset it.
 pub struct Circuit;
@@ -50,10 +57,10 @@ impl Stargate for Circuit {
         }
         let key = disabled(type_url);
         if storage.get(&key).is_some() == trip {
-            bail!("message {type_url} is {}disabled", if trip { "already " } else { "not " });
+            bail!(NO_NUMBER);
         }
         if storage.get(&permission(authority, type_url)).is_none() {
-            bail!("unauthorized");
+            bail!(UNAUTHORIZED);
         }
         if trip {
             storage.set(&key, b"1")
@@ -188,7 +195,7 @@ impl Fixture {
             guardian: Some(app.api().addr_make("guardian").into()),
             max_seconds: 14_400,
             max_blocks: 1_200,
-            limited_tail_seconds: 7_200,
+            limited_tail_seconds: u32::try_from(TAIL).unwrap(),
             limited_tail_blocks: 600,
             budget_window_hours: 48,
         };
@@ -325,6 +332,14 @@ impl Fixture {
     pub fn restore(&mut self) -> Vec<String> {
         let scope = self.scope;
         self.must("stranger", &ExecuteMsg::Restore { scope })
+    }
+
+    /// What of the scope is enforced, as proofs read it: level held, closed until, limited until.
+    pub fn enforced(&self) -> (u8, u64, u64) {
+        let key = [&[0, 8][..], b"enforced", &self.scope.0].concat();
+        let value: Option<Vec<u8>> = self.app.wrap().query_wasm_raw(&self.gate, key).unwrap();
+        let word = ScopeWord::unpack(&value.unwrap()).unwrap();
+        (word.hold, word.closed_until, word.limited_until)
     }
 
     pub fn targets(&self) -> Vec<TargetView> {
