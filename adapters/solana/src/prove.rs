@@ -187,20 +187,8 @@ impl Prove for SolanaProver {
             let what = "nobody on this family can say that";
             return Err(AdapterError::new(chain, None, Class::Permanent, what));
         }
-        let (heard, votes) = (self.heard(claim), self.certificate(claim));
-        tokio::pin!(heard, votes);
-        let mut certificate = None;
-        let heard = loop {
-            tokio::select! {
-                heard = &mut heard => break heard?,
-                found = &mut votes, if certificate.is_none() => certificate = Some(found),
-            }
-        };
-        let certificate = match certificate {
-            Some(found) => found,
-            None => votes.await,
-        };
-        let Heard { said, reports } = heard;
+        let votes = async { Ok(self.certificate(claim).await) };
+        let (Heard { said, reports }, certificate) = tokio::try_join!(self.heard(claim), votes)?;
         Ok(if reports.is_empty() {
             ReportEvidence { said, certificate }.to_evidence()
         } else {
