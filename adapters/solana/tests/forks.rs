@@ -12,7 +12,7 @@ use portcullis_rpc::testing::Stub;
 use portcullis_solana::{SolanaConfig, address};
 use portcullis_verifier::{B256, Event, FaultKind, Observation, Status};
 use serde_json::{Value, json};
-use support::{TOKEN, Watched, names};
+use support::{TOKEN, Watched, endpoints, names};
 
 const GENESIS: &str = "5eykt4UsFv8P8NJdTREpY1vzqKqZKvdpKuc147dw2N9d";
 
@@ -116,14 +116,9 @@ impl Operators {
     }
 
     fn config(&self) -> SolanaConfig {
-        let endpoints: Vec<Value> = names()
-            .iter()
-            .zip(&self.stubs)
-            .map(|(name, stub)| json!({ "operator": name, "http": stub.http_url(), "ws": stub.ws_url() }))
-            .collect();
         serde_json::from_value(json!({
             "chain": format!("solana:{}", &GENESIS[..32]),
-            "endpoints": endpoints,
+            "endpoints": endpoints(&self.stubs, |stub| [stub.http_url(), stub.ws_url()]),
             "quorum": 2,
             "start_height": 11,
             "reorg_bound_blocks": 8,

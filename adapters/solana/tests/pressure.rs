@@ -29,7 +29,7 @@ use portcullis_solana::{
 use portcullis_verifier::B256;
 use serde_json::{Value, json};
 use support::{
-    gate::{Gate, RECORD, SYSTEM, fund},
+    gate::{Gate, RECORD, fund, paid},
     node_available,
 };
 
@@ -214,22 +214,55 @@ impl Gate {
         let rich = account(0).unwrap();
         fund(&gate.node, &rich, account(4).unwrap().account()).await;
         let key = account(5).unwrap();
-        let mut data = 2_u32.to_le_bytes().to_vec();
-        data.extend(1_000_000_000_000_000_u64.to_le_bytes());
-        let accounts = vec![(rich.account(), true, true), (key.account(), false, true)];
-        gate.node.send(&[&rich], &[Call { program: SYSTEM, accounts, data }]).await.unwrap();
+        gate.node
+            .send(&[&rich], &[paid(rich.account(), key.account(), 1_000_000_000_000_000)])
+            .await
+            .unwrap();
         gate
+    }
+
+    /// As a service has it that has been running for a while: it knows the gate, and what others paid before.
+    async fn settled(&self) -> SolanaContainer {
+        let container = self.container(&Solana::new(self.config()).unwrap());
+        container.gate(self.breaker, self.scope).await.unwrap();
+        container.warm().await.unwrap();
+        container
+    }
+
+    /// Contains while somebody fills accounts, `filled` the one that is looked at: how it went. Then, with the attack still going
+    /// on, what `behind` looks at.
+    async fn contained_under<T>(
+        &self,
+        container: &SolanaContainer,
+        attacker: &Attacker,
+        filled: B256,
+        action: Action,
+        behind: impl AsyncFnOnce(&Contained) -> T,
+    ) -> (Vec<Spent>, Contained, T) {
+        let played = async {
+            let full = full(&self.node, filled, attacker).await;
+            let late = self.bystander(filled).await;
+            let contained = contain(self, container, &action).await;
+            let seen = behind(&contained).await;
+            (full, late, contained, seen)
+        };
+        let (full, late, contained, seen) = tokio::select! {
+            () = attacker.go_on(&self.node) => unreachable!("it goes on"),
+            played = played => played,
+        };
+        assert!(contained.landed - contained.handed <= WITHIN_SLOTS, "{contained:?}");
+        assert_eq!(self.node.landed(&late).await.unwrap(), None, "the attack keeps everybody else out");
+        let report = container.gate(self.breaker, self.scope).await.unwrap();
+        assert_eq!(report.level, Level::Closed);
+        (full, contained, seen)
     }
 
     /// Somebody else's payment into an account of the gate, that asks for as much as a trip and pays what is usual.
     async fn bystander(&self, to: B256) -> [u8; 64] {
         let key = account(4).unwrap();
-        let mut data = 2_u32.to_le_bytes().to_vec();
-        data.extend(1_u64.to_le_bytes());
-        let accounts = vec![(key.account(), true, true), (to, false, true)];
         let recent = self.node.recent().await.unwrap();
         let mut calls = priced(100_000, 50_000).to_vec();
-        calls.push(Call { program: SYSTEM, accounts, data });
+        calls.push(paid(key.account(), to, 1));
         self.node.hand(&[&key], &calls, recent).await.unwrap()
     }
 }
@@ -255,30 +288,17 @@ async fn the_second_account_closes_while_somebody_who_cannot_be_outbid_fills_the
         return;
     }
     let gate = Gate::under_pressure().await;
-    let solana = Solana::new(gate.config()).unwrap();
-    let container = gate.container(&solana);
-    // As a service does that has been running for a while: it knows the gate, and what others paid before.
-    container.gate(gate.breaker, gate.scope).await.unwrap();
-    container.warm().await.unwrap();
+    let container = gate.settled().await;
     let attacker = Attacker::new(vec![gate.lane(0)], 4_000_000_000);
-    let played = async {
-        let full = full(&gate.node, gate.lane(0), &attacker).await;
-        let late = gate.bystander(gate.lane(0)).await;
-        let contained = contain(&gate, &container, &gate.action(1, 600)).await;
-        let during = spent(&gate.node, contained.landed, gate.lane(0)).await.unwrap();
-        (full, late, contained, during)
-    };
-    let (full, late, contained, during) = tokio::select! {
-        () = attacker.go_on(&gate.node) => unreachable!("it goes on"),
-        played = played => played,
-    };
+    let during =
+        async |contained: &Contained| spent(&gate.node, contained.landed, gate.lane(0)).await.unwrap();
+    let (full, contained, during) =
+        gate.contained_under(&container, &attacker, gate.lane(0), gate.action(1, 600), during).await;
     told("first account filled at four times the cap", &full, &contained);
     assert!(
         during.units + KEPT_UNITS > ACCOUNT_UNITS,
         "{during:?}: the attack was over when the trip landed"
     );
-    assert!(contained.landed - contained.handed <= WITHIN_SLOTS, "{contained:?}");
-    assert_eq!(gate.node.landed(&late).await.unwrap(), None, "the attack keeps everybody else out");
     for attempt in contained.signed.iter().filter(|attempt| writes(attempt, gate.lane(0))) {
         assert_eq!(
             container.landing(attempt).await.unwrap(),
@@ -287,8 +307,6 @@ async fn the_second_account_closes_while_somebody_who_cannot_be_outbid_fills_the
         );
     }
     assert!(writes(&contained.attempt, gate.lane(1)));
-    let report = container.gate(gate.breaker, gate.scope).await.unwrap();
-    assert_eq!(report.level, Level::Closed);
 }
 
 /// Whether signed bytes name an account.
@@ -303,32 +321,17 @@ async fn fees_escalate_past_somebody_who_fills_every_account_that_a_trip_writes(
         return;
     }
     let gate = Gate::under_pressure().await;
-    let solana = Solana::new(gate.config()).unwrap();
-    let container = gate.container(&solana);
-    container.gate(gate.breaker, gate.scope).await.unwrap();
-    container.warm().await.unwrap();
+    let container = gate.settled().await;
     let locked = vec![gate.lane(0), gate.lane(1), gate.tripper(), account(1).unwrap().account()];
     let attacker = Attacker::new(locked, 3_000_000);
-    let played = async {
-        let full = full(&gate.node, gate.lane(1), &attacker).await;
-        let late = gate.bystander(gate.lane(1)).await;
-        let contained = contain(&gate, &container, &gate.action(2, 600)).await;
-        // Who comes now knows what others pay, and begins above it, with both accounts.
-        let next = container.sign(&gate.action(3, 900), RECORD, 0).await.unwrap();
-        (full, late, contained, next)
-    };
-    let (full, late, contained, next) = tokio::select! {
-        () = attacker.go_on(&gate.node) => unreachable!("it goes on"),
-        played = played => played,
-    };
+    // Who comes now knows what others pay, and begins above it, with both accounts.
+    let next = async |_: &Contained| container.sign(&gate.action(3, 900), RECORD, 0).await.unwrap();
+    let (full, contained, next) =
+        gate.contained_under(&container, &attacker, gate.lane(1), gate.action(2, 600), next).await;
     told("every account filled", &full, &contained);
-    assert!(contained.landed - contained.handed <= WITHIN_SLOTS, "{contained:?}");
     assert!(contained.attempt.fee > 3_000_000, "it was outbid: {contained:?}");
-    assert_eq!(gate.node.landed(&late).await.unwrap(), None, "the attack keeps everybody else out");
     assert_eq!(next.len(), 2, "both accounts at once");
     assert!(next.iter().all(|attempt| attempt.fee > 3_000_000 && attempt.bump > 0), "{next:?}");
-    let report = container.gate(gate.breaker, gate.scope).await.unwrap();
-    assert_eq!(report.level, Level::Closed);
 }
 
 /// Nobody fills anything, and writing to the gate's accounts has become dear: the first trip already pays more than others do. Past
@@ -339,19 +342,13 @@ async fn the_first_trip_outbids_a_spike_of_fees_up_to_the_cap_and_says_when_the_
         return;
     }
     let gate = Gate::start().await;
-    let solana = Solana::new(gate.config()).unwrap();
-    let container = gate.container(&solana);
-    container.gate(gate.breaker, gate.scope).await.unwrap();
-    container.warm().await.unwrap();
+    let container = gate.settled().await;
     let calm = container.sign(&gate.action(1, 600), RECORD, 0).await.unwrap();
     assert_eq!((calm.len(), calm[0].bump), (1, 0), "nobody else pays anything");
     let (rich, cap) = (account(0).unwrap(), 1_000_000_000);
     for (price, within) in [(3_000_000, true), (4 * cap, false)] {
-        let mut data = 2_u32.to_le_bytes().to_vec();
-        data.extend(1_u64.to_le_bytes());
-        let accounts = vec![(rich.account(), true, true), (gate.lane(1), false, true)];
         let mut calls = priced(10_000, price).to_vec();
-        calls.push(Call { program: SYSTEM, accounts, data });
+        calls.push(paid(rich.account(), gate.lane(1), 1));
         gate.node.send(&[&rich], &calls).await.unwrap();
         // A node tells what was paid in a slot a moment after it calls the slot confirmed.
         let (began, mut first): (Instant, Vec<Attempt>) = (Instant::now(), Vec::new());

@@ -16,14 +16,16 @@ use portcullis_solana::{
     signer::{LocalSigner, Signer},
 };
 use portcullis_verifier::{ActionId, B256, ChainId, IncidentId, Trust, keccak256};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::names;
+use super::{names, proxied};
 
 pub(crate) const PROGRAM: &str = "CktRuQ2mttgRGkXJtyksdKHjUdc2C4TgDzyB98oEzy8";
 const GATE_PROGRAM: &str = "7CLxrA4H5FkjK9nVBVRaRoRSGTQnN1xCNd8fLBnzs2dH";
 pub(crate) const SYSTEM: B256 = B256::ZERO;
 pub(crate) const RECORD: B256 = B256::repeat_byte(0x5e);
+/// How long a trip may take: longer than a blockhash lives on a chain of short slots.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn artifact(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../contracts/artifacts/solana").join(name)
@@ -138,14 +140,9 @@ impl Gate {
     }
 
     pub(crate) fn config(&self) -> SolanaConfig {
-        let endpoints: Vec<Value> = names()
-            .iter()
-            .zip(&self.proxies)
-            .map(|(name, proxy)| json!({ "operator": name, "http": proxy.http_url(), "ws": proxy.ws_url() }))
-            .collect();
         serde_json::from_value(json!({
             "chain": self.node.chain(),
-            "endpoints": endpoints,
+            "endpoints": proxied(&self.proxies),
             "quorum": 2,
             "targets": [{
                 "id": "guard", "kind": if self.kind == GateKind::Guard { "guard" } else { "gate" },
@@ -179,22 +176,27 @@ impl Gate {
     }
 }
 
-pub(crate) async fn fund(node: &Devnet, from: &LocalSigner, to: B256) {
-    let mut data = 2_u32.to_le_bytes().to_vec();
-    data.extend(10_000_000_000_u64.to_le_bytes());
-    let accounts = vec![(from.account(), true, true), (to, false, true)];
-    node.send(&[from], &[Call { program: SYSTEM, accounts, data }]).await.unwrap();
+/// A payment.
+pub(crate) fn paid(from: B256, to: B256, lamports: u64) -> Call {
+    let data = [2_u32.to_le_bytes().as_slice(), &lamports.to_le_bytes()].concat();
+    Call { program: SYSTEM, accounts: vec![(from, true, true), (to, false, true)], data }
 }
 
+pub(crate) async fn fund(node: &Devnet, from: &LocalSigner, to: B256) {
+    node.send(&[from], &[paid(from.account(), to, 10_000_000_000)]).await.unwrap();
+}
+
+/// What became of an attempt, once that is known; nobody's answer is none.
 pub(crate) async fn landed(container: &SolanaContainer, attempt: &Attempt) -> Landing {
     let began = Instant::now();
-    while began.elapsed() < Duration::from_secs(40) {
-        match container.landing(attempt).await {
-            Ok(Landing::Pending) | Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
-            Ok(landing) => return landing,
+    loop {
+        let told = container.landing(attempt).await;
+        match told {
+            Ok(landing) if landing != Landing::Pending => return landing,
+            _ => assert!(began.elapsed() < PATIENCE, "nothing became of it: {told:?}"),
         }
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    panic!("it did not land");
 }
 
 pub(crate) fn trust(quorum: u16) -> Trust {

@@ -32,6 +32,7 @@ use portcullis_verifier::{B256, BlockRef, Event, FaultKind, Observation, Operato
 use serde_json::{Value, json};
 use tokio::{sync::mpsc, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 pub(crate) const TOKEN: &str = "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA";
 const SYSTEM: B256 = B256::ZERO;
@@ -59,6 +60,20 @@ pub(crate) fn names() -> Vec<OperatorId> {
     ["ada", "ben", "cleo"].iter().map(|name| Slug::new(name).unwrap()).collect()
 }
 
+/// The operators, each by what stands for it, as a configuration has them.
+pub(crate) fn endpoints<S>(stand_ins: &[S], urls: impl Fn(&S) -> [Url; 2]) -> Vec<Value> {
+    let endpoint = |(name, stand_in): (&OperatorId, &S)| {
+        let [http, ws] = urls(stand_in);
+        json!({ "operator": name, "http": http, "ws": ws })
+    };
+    names().iter().zip(stand_ins).map(endpoint).collect()
+}
+
+/// The operators behind fault proxies.
+pub(crate) fn proxied(proxies: &[FaultProxy]) -> Vec<Value> {
+    endpoints(proxies, |proxy| [proxy.http_url(), proxy.ws_url()])
+}
+
 pub(crate) struct World {
     pub(crate) node: Devnet,
     pub(crate) proxies: Vec<FaultProxy>,
@@ -66,6 +81,8 @@ pub(crate) struct World {
     pub(crate) mint: B256,
     pub(crate) holder: B256,
     amount: AtomicU64,
+    /// The height that was asked for last.
+    asked: AtomicU64,
     blocks: Mutex<BTreeMap<u64, (B256, Vec<TrueEvent>)>>,
 }
 
@@ -113,8 +130,8 @@ impl World {
             proxies.push(FaultProxy::start(node.http().clone(), node.ws().clone()).await.unwrap());
         }
         let (mint, holder) = (mint.account(), holder.account());
-        let (amount, blocks) = (AtomicU64::new(1), Mutex::default());
-        Self { node, proxies, payer, mint, holder, amount, blocks }
+        let (amount, asked, blocks) = (AtomicU64::new(1), AtomicU64::new(0), Mutex::default());
+        Self { node, proxies, payer, mint, holder, amount, asked, blocks }
     }
 
     /// One transaction with so many mints, each of another amount; its slot once it is confirmed.
@@ -132,26 +149,23 @@ impl World {
         self.node.send(&[&self.payer], &calls).await.unwrap().1
     }
 
+    /// So many blocks more. The chain goes on by itself: what it made while the last events were waited for counts as empty ones.
     pub(crate) async fn produce(&self, blocks: u64, events_each: u32) {
         if events_each == 0 {
-            let height = self.node.head().await.unwrap().height;
-            self.node.reach(height + blocks).await.unwrap();
+            self.node.reach(self.asked.fetch_add(blocks, Ordering::SeqCst) + blocks).await.unwrap();
             return;
         }
+        let height = self.node.head().await.unwrap().height;
+        self.asked.store(height + blocks, Ordering::SeqCst);
         for _ in 0..blocks {
             self.mints(events_each).await;
         }
     }
 
     pub(crate) fn config(&self) -> SolanaConfig {
-        let endpoints: Vec<Value> = names()
-            .iter()
-            .zip(&self.proxies)
-            .map(|(name, proxy)| json!({ "operator": name, "http": proxy.http_url(), "ws": proxy.ws_url() }))
-            .collect();
         serde_json::from_value(json!({
             "chain": self.node.chain(),
-            "endpoints": endpoints,
+            "endpoints": proxied(&self.proxies),
             "quorum": 2,
             "start_height": 1,
             "silence_ms": 1_500,
