@@ -10,9 +10,13 @@
 
 mod support;
 
+use std::sync::Arc;
+
+use base64::{Engine, prelude::BASE64_STANDARD};
 use portcullis_adapter::{Contain, Landing, Level, Prove};
+use portcullis_rpc::testing::{Fault, Rewrite};
 use portcullis_solana::{
-    Solana, address,
+    Solana, SolanaContainer, address,
     config::GateKind,
     devnet::{Call, DevnetError, account},
     signer::{LocalSigner, Signer},
@@ -127,6 +131,31 @@ impl Token {
         pause["state"]["paused"].as_bool().unwrap()
     }
 
+    /// The gate takes a trip, and the token goes on: closed in the gate's own books, and in effect nowhere. Whoever says that the
+    /// token is paused says it alone.
+    async fn tripped_and_not_obeyed(&self, container: &SolanaContainer, solana: &Solana) {
+        let (gate, action) = (&self.gate, self.gate.action(2, 300));
+        // As a guard it is tripped, and nothing that it holds is asked for.
+        let mut config = gate.config();
+        config.targets[0].kind = GateKind::Guard;
+        let tripper = gate.container(&Solana::new(config).unwrap());
+        tripper.warm().await.unwrap();
+        let trip = tripper.sign(&action, RECORD, 0).await.unwrap();
+        tripper.broadcast(&trip[0]).await;
+        let Landing::Included(block) = landed(&tripper, &trip[0]).await else { panic!("included") };
+        let books = tripper.gate(gate.breaker, gate.scope).await.unwrap();
+        assert_eq!((books.level, books.until), (Level::Closed, action.until), "in its own books");
+        assert!(!self.is_paused().await);
+        gate.proxies[1].set("getMultipleAccounts", Fault::Lie(paused()));
+        let report = container.gate(gate.breaker, gate.scope).await.unwrap();
+        assert_ne!(report.level, Level::Closed, "{report:?}");
+        let claim = container.effect(&action, block);
+        let evidence = solana.prover().evidence(&claim).await.unwrap();
+        let verdict = ReportSystem::default().verify(&claim, &evidence, &trust(2));
+        assert!(matches!(verdict, Verdict::Refuted(..)), "{verdict:?}");
+        gate.proxies[1].heal();
+    }
+
     /// The releaser opens a lane, as it saw it.
     async fn release(&self, lane: u8, closed_until: u64) {
         let releaser = account(8).unwrap();
@@ -158,6 +187,22 @@ impl Token {
     }
 }
 
+/// Answers in which every mint that can be paused is paused.
+fn paused() -> Rewrite {
+    Arc::new(|_, _, mut honest| {
+        for told in honest["value"].as_array_mut()? {
+            let Some(text) = told["data"][0].as_str() else { continue };
+            let mut data = BASE64_STANDARD.decode(text).ok()?;
+            // The extension's number and length, the authority, then whether it is paused.
+            if let Some(at) = data.windows(4).position(|window| window == [26, 0, 33, 0]) {
+                data[at + 36] = 1;
+                told["data"][0] = json!(BASE64_STANDARD.encode(data));
+            }
+        }
+        Some(honest)
+    })
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn containment_pauses_the_token_itself_and_a_release_resumes_it() {
     if !node_available() {
@@ -175,6 +220,7 @@ async fn containment_pauses_the_token_itself_and_a_release_resumes_it() {
     for ready in container.rehearse(&action).await.unwrap() {
         assert!(ready.ok, "{ready:?}");
     }
+    token.tripped_and_not_obeyed(&container, &solana).await;
     let attempts = container.sign(&action, RECORD, 0).await.unwrap();
     container.broadcast(&attempts[0]).await;
     let Landing::Included(block) = landed(&container, &attempts[0]).await else { panic!("included") };
