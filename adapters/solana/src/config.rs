@@ -72,6 +72,13 @@ pub struct SolanaConfig {
     /// close nothing by itself; it only pays.
     #[serde(default)]
     pub carrier: Option<SignerSource>,
+    /// Nonce account that the signer signs with instead of a recent blockhash, and is the authority of: then a trip does not
+    /// expire, and of all the steps of its fees at most one lands. Without it, and while it cannot be used, a recent blockhash.
+    #[serde(default)]
+    pub nonce: Option<String>,
+    /// The same for the carrier, which needs one of its own: what one lane signed would shut the other out.
+    #[serde(default)]
+    pub carrier_nonce: Option<String>,
     /// What a trip may pay.
     #[serde(default)]
     pub fees: FeeSchedule,
@@ -86,6 +93,8 @@ pub struct Compiled {
     pub(crate) config: SolanaConfig,
     pub(crate) decoder: Decoder,
     pub(crate) targets: Vec<CompiledTarget>,
+    /// Nonce accounts of the signer and of the carrier.
+    pub(crate) nonces: [Option<B256>; 2],
 }
 
 /// A checked target.

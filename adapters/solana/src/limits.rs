@@ -101,6 +101,11 @@ pub const REGIME_POLL_MS: u64 = 60_000;
 pub const HASH_LIFE_BLOCKS: u64 = 150;
 /// Refreshes after which a blockhash is no longer taken for the one that a quorum calls valid.
 pub const HASH_AGE: u32 = 8;
+/// Slots for which a nonce is kept for the action that it was signed for, and that has not landed: an hour. A closure that is still
+/// wanted then is asked for anew, and who signs with the value next makes the old bytes void.
+pub const NONCE_HELD_SLOTS: u64 = 9_000;
+/// Bytes of a transaction: what one packet takes. Where a nonce leaves no room, a recent blockhash is signed with.
+pub const PACKET_BYTES: usize = 1_232;
 /// Candidates signed for one action: distinct blockhashes that operators report. More means that most of them lie.
 pub const CANDIDATES_MAX: usize = 3;
 /// Step of the schedule from which both accounts of a scope are tripped: the first one may be write-locked.

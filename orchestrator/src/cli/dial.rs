@@ -67,6 +67,8 @@ pub(super) fn explain(check: &str) -> (&'static str, Severity) {
         "nonce" => ("PC-0312", Severity::Error),
         "simulation" => ("PC-0313", Severity::Error),
         "carrier" => ("PC-0607", Severity::Warning),
+        // A recent blockhash is signed with instead, and closes as well.
+        "durable" => ("PC-0985", Severity::Warning),
         "fee" => ("PC-0933", Severity::Error),
         "circuit" => ("PC-0938", Severity::Error),
         "pruned" => ("PC-0939", Severity::Error),

@@ -210,6 +210,8 @@ pub struct SignerConfig {
     pub password_file: PathBuf,
     /// Another key, whose account carries signed trips when this one's is stuck or empty.
     pub carrier: Option<Box<SignerConfig>>,
+    /// Account that its nonces come from, on chains where one can be named.
+    pub nonce: Option<Placed<String>>,
     /// Where the file names it.
     pub at: std::ops::Range<usize>,
 }

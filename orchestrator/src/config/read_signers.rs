@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use toml::de::DeValue;
 
 use super::{
+    family::Family,
     model::{ChainConfig, SignerConfig},
     problem::Code,
     reader::{Placed, Section, Sink, report_unknown, type_name},
@@ -49,12 +50,12 @@ pub(super) fn read_signers(root: &Section<'_>, chains: &mut [ChainConfig], base:
             continue;
         };
         let section = Section::new(signers.sink(), "a signer", value.span(), table);
-        let signer = read_signer(&section, base);
         if name.value == "default" {
-            fallback = signer;
+            fallback = read_signer(&section, base, false);
         } else if let Some(chain) = chains.iter_mut().find(|chain| chain.id.value.as_str() == name.value) {
-            chain.signer = signer;
+            chain.signer = read_signer(&section, base, chain.family == Family::Solana);
         } else {
+            let _judged = read_signer(&section, base, false);
             let known: Vec<String> = chains.iter().map(|chain| chain.id.value.to_string()).collect();
             let near = nearest(name.value, known.iter().map(String::as_str));
             signers.sink().error(
@@ -70,9 +71,12 @@ pub(super) fn read_signers(root: &Section<'_>, chains: &mut [ChainConfig], base:
     }
 }
 
-fn read_signer(section: &Section<'_>, base: &Path) -> Option<SignerConfig> {
-    let carrier = section.table("carrier").and_then(|carrier| read_key(&carrier, base, &[]));
-    let signer = read_key(section, base, &["carrier"])?;
+/// A signer with its carrier; `nonces` says whether they may name the accounts that their nonces come from.
+fn read_signer(section: &Section<'_>, base: &Path, nonces: bool) -> Option<SignerConfig> {
+    let (beside, of_carrier): (&[&str], &[&str]) =
+        if nonces { (&["carrier", "nonce"], &["nonce"]) } else { (&["carrier"], &[]) };
+    let carrier = section.table("carrier").and_then(|carrier| read_key(&carrier, base, of_carrier));
+    let signer = read_key(section, base, beside)?;
     if let Some(carrier) = carrier.as_ref().filter(|carrier| carrier.keystore == signer.keystore) {
         section.sink().error(
             Code::NotAllowed,
@@ -109,13 +113,14 @@ fn read_key(section: &Section<'_>, base: &Path, beside: &[&str]) -> Option<Signe
         })
         .collect();
     for name in unknown {
-        let known = ["keystore", "password_file"];
-        report_unknown(sink, "a signer", name.value, &name.at, known.into_iter());
+        let known = ["keystore", "password_file"].into_iter().chain(beside.iter().copied());
+        report_unknown(sink, "a signer", name.value, &name.at, known);
     }
+    let nonce = if beside.contains(&"nonce") { section.text("nonce") } else { None };
     let at = keystore.as_ref().map_or_else(|| section.at().clone(), |path| path.at.clone());
     let keystore = check_file(sink, keystore?, base);
     let password_file = check_file(sink, password_file?, base);
-    Some(SignerConfig { keystore: keystore?, password_file: password_file?, carrier: None, at })
+    Some(SignerConfig { keystore: keystore?, password_file: password_file?, carrier: None, nonce, at })
 }
 
 fn check_file(sink: &Sink<'_>, path: Placed<String>, base: &Path) -> Option<PathBuf> {

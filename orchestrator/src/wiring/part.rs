@@ -51,7 +51,9 @@ impl<'c> Part<'c> {
 
     fn find(&self, path: &str) -> Option<&'c Range<usize>> {
         let (head, rest) = path.split_once('.').unwrap_or((path, ""));
-        let Some((list, index)) = indexed(head) else { return self.find_light(head) };
+        let Some((list, index)) = indexed(head) else {
+            return self.find_nonce(head).or_else(|| self.find_light(head));
+        };
         if list == "targets" {
             return self.guards.get(index).map(|guard| &guard.address.at);
         }
@@ -73,6 +75,17 @@ impl<'c> Part<'c> {
                 Some(field.map_or(&event.signature.at, |field| &field.at))
             }
         }
+    }
+
+    /// Where in the file the account stands that a lane takes its nonces from.
+    fn find_nonce(&self, key: &str) -> Option<&'c Range<usize>> {
+        let signer = self.chain.signer.as_ref()?;
+        let lane = match key {
+            "nonce" => signer,
+            "carrier_nonce" => signer.carrier.as_deref()?,
+            _ => return None,
+        };
+        lane.nonce.as_ref().map(|nonce| &nonce.at)
     }
 
     /// Where in the file a key stands that only chains with a light client have.
@@ -164,6 +177,13 @@ impl<'c> Part<'c> {
         })
     }
 
+    /// Accounts that the signer and the carrier take their nonces from.
+    pub(super) fn nonces(&self) -> [Option<String>; 2] {
+        let signer = self.chain.signer.as_ref();
+        let lanes = [signer, signer.and_then(|signer| signer.carrier.as_deref())];
+        lanes.map(|lane| lane?.nonce.as_ref().map(|nonce| nonce.value.clone()))
+    }
+
     /// Where trips go.
     pub(super) fn submission(&self) -> Submission {
         match &self.chain.submission {
@@ -213,7 +233,7 @@ fn code(problem: &ConfigProblem) -> Code {
         | ConfigProblem::ConstantField { .. } => Code::BadMapping,
         ConfigProblem::Address { .. } | ConfigProblem::Prefix { .. } => Code::BadAddress,
         ConfigProblem::Checksum => Code::WrongChecksum,
-        ConfigProblem::Duplicate => Code::Duplicate,
+        ConfigProblem::Duplicate | ConfigProblem::Shared => Code::Duplicate,
         ConfigProblem::Scheme { .. } => Code::BadUrl,
         ConfigProblem::NotThisFamily => Code::UnknownFamily,
         ConfigProblem::Name => Code::BadName,

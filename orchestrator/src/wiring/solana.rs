@@ -107,6 +107,7 @@ fn made(pinnable: Pinnable) -> StakesMade {
 /// The family's own configuration.
 fn config(part: &Part<'_>) -> SolanaConfig {
     let chain = part.chain;
+    let [nonce, carrier_nonce] = part.nonces();
     SolanaConfig {
         chain: chain.id.value,
         endpoints: part.endpoints(),
@@ -123,6 +124,8 @@ fn config(part: &Part<'_>) -> SolanaConfig {
         targets: part.targets(),
         signer: part.signer(),
         carrier: part.carrier(),
+        nonce,
+        carrier_nonce,
         fees: fees(&chain.fees),
         submission: part.submission(),
     }

@@ -37,6 +37,9 @@ pub enum ConfigProblem {
     /// A name that appears twice.
     #[error("named twice")]
     Duplicate,
+    /// What two lanes would have in common, one of which is there for when the other does not get on.
+    #[error("used by two lanes, each of which would shut the other out")]
+    Shared,
     /// A URL whose scheme is not usable here.
     #[error("the scheme must be one of {allowed}")]
     Scheme {

@@ -26,7 +26,8 @@ impl SolanaConfig {
         check_numbers(&self, &mut mistakes);
         let decoder = Decoder::new(self.chain, contracts(&self, &mut mistakes));
         let targets = targets(&self, &mut mistakes);
-        mistakes.finish(Compiled { decoder, targets, config: self })
+        let nonces = nonces(&self, &mut mistakes);
+        mistakes.finish(Compiled { decoder, targets, nonces, config: self })
     }
 }
 
@@ -113,6 +114,19 @@ fn targets(config: &SolanaConfig, mistakes: &mut Mistakes) -> Vec<CompiledTarget
         out.push(CompiledTarget { id: target.id, address, program, kind: target.kind });
     }
     out
+}
+
+fn nonces(config: &SolanaConfig, mistakes: &mut Mistakes) -> [Option<B256>; 2] {
+    let lanes = [("nonce", &config.nonce), ("carrier_nonce", &config.carrier_nonce)];
+    let nonces = lanes.map(|(place, text)| parse_address(place, text.as_deref()?, mistakes));
+    // SECURITY: of two transactions on one nonce one lands. Two lanes are there so that one closes where the other cannot.
+    if let ([Some(own), Some(carrier)], Some(text)) = (nonces, &config.carrier_nonce)
+        && own == carrier
+    {
+        let fix = "make another nonce account for the carrier, with the carrier's key as its authority";
+        mistakes.add("carrier_nonce", text, ConfigProblem::Shared, fix);
+    }
+    nonces
 }
 
 fn contracts(config: &SolanaConfig, mistakes: &mut Mistakes) -> Vec<MappedContract> {

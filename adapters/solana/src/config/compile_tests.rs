@@ -124,6 +124,8 @@ fn each_mistake_has_its_place_and_a_fix() {
             "contracts[0].mappings[0].fields.message_id",
             ConfigProblem::ConstantField { field: "message_id" },
         ),
+        ("signer =", "nonce = \"1\"\nsigner =", "nonce", no_address()),
+        ("signer =", &two_lanes(OTHER, OTHER), "carrier_nonce", ConfigProblem::Shared),
     ] {
         let from = if from == "EuEb@" { "PxuEb@" } else { from };
         let to = if to == "EuEb@0" { "PxuEb@0" } else { to };
@@ -131,6 +133,19 @@ fn each_mistake_has_its_place_and_a_fix() {
         assert_eq!((found.place.as_str(), &found.problem), (place, &problem), "{from} → {to}");
         assert!(!found.fix.is_empty());
     }
+}
+
+fn two_lanes(own: &str, carrier: &str) -> String {
+    format!("nonce = \"{own}\"\ncarrier_nonce = \"{carrier}\"\nsigner =")
+}
+
+#[test]
+fn each_lane_may_have_a_nonce_account_of_its_own() {
+    let nonces = |to: &str| parse(&good().replacen("signer =", to, 1)).compile().unwrap().nonces;
+    let (own, carrier) = (address::read(PROGRAM), address::read(OTHER));
+    assert_eq!(nonces(&two_lanes(PROGRAM, OTHER)), [own, carrier]);
+    assert_eq!(nonces(&format!("nonce = \"{PROGRAM}\"\nsigner =")), [own, None]);
+    assert_eq!(nonces("signer ="), [None, None]);
 }
 
 #[test]

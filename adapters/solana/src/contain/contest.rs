@@ -48,7 +48,7 @@ impl Contest {
         paid.saturating_add(paid.saturating_mul(limits::OUTBID_BPS).div_ceil(10_000))
     }
 
-    /// Asks every operator. `payers` pay for trips, and are written by each of them.
+    /// Asks every operator. `payers`, of whom the first is the tripper, pay for trips and are written by them, as are their nonces.
     pub(super) async fn ask(&self, network: &Network, targets: &[CompiledTarget], payers: &[B256]) {
         let written = self.written(targets, payers);
         let asked = network.operators.iter().map(|one| query::recent_price(&one.lanes.contain, &written));

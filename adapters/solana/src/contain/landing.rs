@@ -5,14 +5,15 @@ use portcullis_rpc::{Client, RpcError, Wait, quorum};
 use portcullis_verifier::{BlockRef, FaultKind};
 
 use super::{
+    nonce,
     query::{self, Outcome},
     refusal::refusal,
-    tx,
+    tx::{self, Advanced},
 };
 use crate::{
     error::{DETAIL_MAX_BYTES, detail, no_quorum},
     limits,
-    transport::Network,
+    transport::{AT_FINALIZED, Network, NotThere, not_there},
 };
 
 /// What became of a transaction in a confirmed block, as far as landing needs it.
@@ -52,11 +53,15 @@ pub(super) async fn landing(network: &Network, attempt: &Attempt) -> Result<Land
     if let Some(landed) = agreed_receipt(network, &signature).await? {
         return Ok(landed);
     }
-    if !expired(network, attempt.nonce).await? {
+    let dead = match tx::advanced(&attempt.bytes) {
+        None => expired(network, attempt.nonce).await?,
+        Some(nonce) => superseded(network, nonce, attempt.nonce).await?,
+    };
+    if !dead {
         return Ok(Landing::Pending);
     }
     // The receipt may have come between the two questions. Asked after a final block was seen above the last one that could
-    // hold it, its absence means that it can never land.
+    // hold it, or after its nonce had another value, its absence means that it can never land.
     Ok(agreed_receipt(network, &signature).await?.unwrap_or(Landing::Replaced))
 }
 
@@ -89,4 +94,26 @@ async fn expired(network: &Network, last_height: u64) -> Result<bool, AdapterErr
         .await
         .map(|agreed| agreed.value)
         .map_err(|split| no_quorum(network.chain, "block height").caused_by(split))
+}
+
+/// Whether the quorum's final state gives the nonce another value, after a slot at which it had this one: no value comes again.
+async fn superseded(network: &Network, used: Advanced, since: u64) -> Result<bool, AdapterError> {
+    let questions = network.operators.iter().map(|operator| {
+        let client = operator.lanes.contain.clone();
+        (operator.name, async move {
+            match query::accounts_at(&client, &[used.account], since, AT_FINALIZED).await {
+                Ok((_, accounts)) => {
+                    let account = accounts.first().and_then(Option::as_ref);
+                    Ok(nonce::read(account, used.authority) != Ok(used.value))
+                }
+                // What is final does not reach that slot yet.
+                Err(error) if not_there(&error) == Some(NotThere::NotYet) => Ok(false),
+                Err(error) => Err(error),
+            }
+        })
+    });
+    quorum(questions, network.quorum, Wait::Grace(limits::GRACE_MIN))
+        .await
+        .map(|agreed| agreed.value)
+        .map_err(|split| no_quorum(network.chain, "value of a nonce").caused_by(split))
 }

@@ -6,7 +6,7 @@ use portcullis_verifier::{B256, BlockRef};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::blockhashes::Recent;
+use super::{blockhashes::Recent, tx};
 use crate::{
     address, limits,
     transport::{AT_CONFIRMED, AT_FINALIZED, AT_PROCESSED, Encoded, no_block},
@@ -50,15 +50,25 @@ impl AccountJson {
     }
 }
 
-/// Accounts after some slot from `least` on, and that slot; none where there is no such account.
+/// Accounts after some confirmed slot from `least` on, and that slot; none where there is no such account.
 pub(crate) async fn accounts(
     client: &Client,
     addresses: &[B256],
     least: u64,
 ) -> Result<(u64, Vec<Option<Account>>), RpcError> {
+    accounts_at(client, addresses, least, AT_CONFIRMED).await
+}
+
+/// The same after a slot of some commitment.
+pub(crate) async fn accounts_at(
+    client: &Client,
+    addresses: &[B256],
+    least: u64,
+    commitment: &str,
+) -> Result<(u64, Vec<Option<Account>>), RpcError> {
     let named: Vec<String> = addresses.iter().map(|one| address::shown(*one)).collect();
     let params = json!([named, {
-        "commitment": AT_CONFIRMED, "encoding": "base64", "minContextSlot": least,
+        "commitment": commitment, "encoding": "base64", "minContextSlot": least,
     }]);
     let request = RpcRequest::read("getMultipleAccounts", params, ReplySize::Block);
     let answer: InContext<Vec<Option<AccountJson>>> = client.ask(request, "accounts").await?;
@@ -99,6 +109,12 @@ pub(crate) async fn latest_blockhash(client: &Client) -> Result<Recent, RpcError
     let answer: InContext<Latest> = client.ask(request, "blockhash").await?;
     let hash = address::read(&answer.value.blockhash).ok_or_else(|| RpcError::garbage("blockhash"))?;
     Ok(Recent { hash, last_height: answer.value.last_valid_block_height })
+}
+
+/// Lamports that an account of so many bytes has to hold.
+pub(crate) async fn rent(client: &Client, bytes: u64) -> Result<u64, RpcError> {
+    let request = RpcRequest::read("getMinimumBalanceForRentExemption", json!([bytes]), ReplySize::Small);
+    client.ask(request, "rent of an account").await
 }
 
 /// Whether a blockhash can be used now.
@@ -187,7 +203,7 @@ pub(crate) struct Simulated {
     pub(crate) units: u64,
 }
 
-/// Runs a transaction without sending it, on a blockhash of the node's own.
+/// Runs a transaction without sending it, on a blockhash of the node's own unless it has a nonce.
 pub(crate) async fn simulate(client: &Client, bytes: &[u8]) -> Result<Simulated, RpcError> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -197,7 +213,8 @@ pub(crate) async fn simulate(client: &Client, bytes: &[u8]) -> Result<Simulated,
         units_consumed: Option<u64>,
     }
     let params = json!([BASE64_STANDARD.encode(bytes), {
-        "encoding": "base64", "commitment": AT_CONFIRMED, "sigVerify": false, "replaceRecentBlockhash": true,
+        "encoding": "base64", "commitment": AT_CONFIRMED, "sigVerify": false,
+        "replaceRecentBlockhash": tx::advanced(bytes).is_none(),
     }]);
     let request = RpcRequest::read("simulateTransaction", params, ReplySize::Block);
     let answer: InContext<Ran> = client.ask(request, "simulation").await?;

@@ -2,10 +2,16 @@
 
 use futures::future::join_all;
 use portcullis_adapter::{Action, AdapterError, Checks, Class, Contain, Readiness};
-use portcullis_rpc::Client;
+use portcullis_rpc::{Client, RpcError};
 use portcullis_verifier::B256;
 
-use super::{SolanaContainer, breaker, fees, guard, query, refusal::refusal, tx};
+use super::{
+    SolanaContainer, breaker, fees, guard,
+    nonce::{self, Durable, Hold},
+    query,
+    refusal::refusal,
+    tx,
+};
 use crate::{
     address,
     error::chain_of,
@@ -32,10 +38,13 @@ pub(super) async fn rehearse(
         Ok(()) => checks.add("nonce", true, "operators tell a recent blockhash"),
         Err(error) => checks.add("nonce", false, &chain_of(&error)),
     }
+    for (durable, authority) in container.durables() {
+        durable_nonce(&client, durable, authority, &mut checks).await;
+    }
     fee(container, action, &mut checks);
     for (check, attempts) in [
-        ("simulation", container.sign(action, B256::ZERO, 0).await),
-        ("carrier", container.carry(action, B256::ZERO, 0).await),
+        ("simulation", container.trips(action, B256::ZERO, 0, Hold::Look).await),
+        ("carrier", container.carried(action, B256::ZERO, 0, Hold::Look).await),
     ] {
         match attempts {
             Ok(attempts) => {
@@ -123,6 +132,33 @@ async fn balance(
         }
         Err(error) => checks.add("balance", false, &chain_of(&error)),
     }
+}
+
+/// Whether a nonce account gives its lane a value to sign with. Without one a gate is closed all the same.
+async fn durable_nonce(client: &Client, durable: &Durable, authority: B256, checks: &mut Checks) {
+    let name = address::shown(durable.account);
+    let asked = async {
+        let (_, accounts) = query::accounts(client, &[durable.account], 0).await?;
+        Ok::<_, RpcError>((
+            accounts.into_iter().next().flatten(),
+            query::rent(client, nonce::NONCE_BYTES).await?,
+        ))
+    };
+    let (account, rent) = match asked.await {
+        Ok(told) => told,
+        Err(error) => return checks.add("durable", false, &chain_of(&error)),
+    };
+    let have = account.as_ref().map_or(0, |account| account.lamports);
+    let (ok, text) = match nonce::read(account.as_ref(), authority) {
+        Err(why) => {
+            (false, format!("{}: nonce account {name} {why}; recent blockhashes are used", why.page()))
+        }
+        Ok(_) if have < rent => {
+            (false, format!("PC-0987: nonce account {name} has {have} lamports; {rent} keep it on the chain"))
+        }
+        Ok(_) => (true, format!("nonce account {name} is advanced by {}", address::shown(authority))),
+    };
+    checks.add("durable", ok, &text);
 }
 
 /// Whether the schedule reaches what others paid of late for the accounts that a trip writes to.

@@ -129,3 +129,46 @@ fn a_pinned_table_is_what_proofs_start_from_and_another_file_is_refused() {
     let without = wire_all(&loaded(EXAMPLE)).unwrap_or_else(|problems| panic!("{problems}"));
     assert!(without.chains.values().all(|chain| (chain.pinned)().is_empty()));
 }
+
+/// Nonces are a matter of a chain's own lanes: each has its account, and chains of other families have none.
+#[test]
+fn each_lane_of_a_chain_of_slots_may_name_its_nonce_account() {
+    const OWN: &str = "GgBaCs3NCBuZN12kCJgAW63ydqohFkHEdfdEXBPzLHq";
+    const OTHER: &str = "LbUiWL3xVV8hTFYBVdbTNrpDo41NKS6o3LHHuDzjfcY";
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["a.json", "b.json", "password"] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, "x\n").unwrap();
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    }
+    let judged = |chain: &str, nonce: &str, of_carrier: &str| {
+        let signer = format!(
+            "[signers.\"{chain}\"]\nkeystore = \"a.json\"\npassword_file = \"password\"\nnonce = \"{nonce}\"\n\
+             carrier = {{ keystore = \"b.json\", password_file = \"password\", nonce = \"{of_carrier}\" }}\n\n[store]"
+        );
+        let source = EXAMPLE.replacen("[store]", &signer, 1);
+        let loaded =
+            parse_judged(Path::new("x.toml"), folder.path(), source.clone(), |loaded| check_all(loaded).list);
+        loaded.map_err(|problems| {
+            let line = source.lines().position(|line| line.starts_with("carrier = {")).unwrap() + 1;
+            let here = |place: &crate::config::Place| place.line == line || place.line + 1 == line;
+            let found = problems.list.iter().filter(|problem| problem.place.as_ref().is_some_and(here));
+            found.map(|problem| (problem.code.as_str(), problem.fix.clone())).collect::<Vec<_>>()
+        })
+    };
+    let slots = "solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp";
+    let loaded = judged(slots, OWN, OTHER).unwrap();
+    let nonces = super::super::part::Part::new(&loaded, &loaded.config.chains[1]).nonces();
+    assert_eq!(nonces, [Some(OWN.to_owned()), Some(OTHER.to_owned())]);
+    let shared = judged(slots, OWN, OWN).err().unwrap();
+    assert!(
+        matches!(shared.as_slice(), [("PC-0107", fix)] if fix.contains("another nonce account")),
+        "{shared:?}"
+    );
+    let none = judged(slots, OWN, "0").err().unwrap();
+    assert!(matches!(none.as_slice(), [("PC-0109", _)]), "{none:?}");
+    for elsewhere in ["eip155:1", "default"] {
+        let unknown = judged(elsewhere, OWN, OTHER).err().unwrap();
+        assert!(unknown.len() == 2 && unknown.iter().all(|(code, _)| *code == "PC-0102"), "{unknown:?}");
+    }
+}
