@@ -38,7 +38,7 @@ mod landing;
 pub(crate) mod nonce;
 pub(crate) mod query;
 pub mod refusal;
-mod rehearse;
+pub(crate) mod rehearse;
 mod sign;
 pub(crate) mod state;
 pub(crate) mod tx;

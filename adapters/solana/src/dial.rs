@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::{
     Solana, address,
     config::GateKind,
-    contain::{guard, held_mints, mints_of, query, state},
+    contain::{guard, held_mints, mints_of, query, rehearse::powerless, state},
     decode::Whose,
     error::chain_of,
     finality,
@@ -259,9 +259,7 @@ impl Solana {
         let mints: Vec<B256> = held.iter().filter(|(_, of)| *of == scope).map(|(mint, _)| *mint).collect();
         self.network.mints.keep(target.address, held);
         if mints.is_empty() {
-            let text =
-                format!("PC-0967: {shown} closes nothing with this scope; its owner must add a target");
-            return checks.add("power", false, &text);
+            return checks.add("power", false, &powerless(&shown));
         }
         for mint in mints {
             let account = self.account(mint).await;

@@ -65,6 +65,7 @@ pub(super) fn explain(check: &str) -> (&'static str, Severity) {
         "role" => ("PC-0310", Severity::Error),
         "balance" => ("PC-0311", Severity::Error),
         "nonce" => ("PC-0312", Severity::Error),
+        "power" => ("PC-0967", Severity::Error),
         "simulation" => ("PC-0313", Severity::Error),
         "carrier" => ("PC-0607", Severity::Warning),
         // A recent blockhash is signed with instead, and closes as well.
@@ -141,8 +142,8 @@ mod tests {
         assert!(!found("scope", false).is_fine() && !found("endpoint", false).is_fine());
         assert_eq!(found("scope", false).code, Some("PC-0309"));
         let explained =
-            ["chain", "gate", "circuit", "pruned", "nested"].map(|check| found(check, false).code);
-        let codes = ["PC-0302", "PC-0308", "PC-0938", "PC-0939", "PC-0940"];
+            ["chain", "gate", "circuit", "power", "pruned", "nested"].map(|check| found(check, false).code);
+        let codes = ["PC-0302", "PC-0308", "PC-0938", "PC-0967", "PC-0939", "PC-0940"];
         assert_eq!(explained, codes.map(Some), "each has a page of its own");
         assert_eq!((found("scope", true).code, found("scope", true).severity), (None, None));
     }

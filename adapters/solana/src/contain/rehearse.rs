@@ -6,7 +6,7 @@ use portcullis_rpc::{Client, RpcError};
 use portcullis_verifier::B256;
 
 use super::{
-    SolanaContainer, breaker, fees, guard,
+    SolanaContainer, breaker, fees, guard, mints_of,
     nonce::{self, Durable, Hold},
     query,
     refusal::refusal,
@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     address,
+    config::GateKind,
     error::chain_of,
     limits,
     transport::{genesis, is_of},
@@ -30,6 +31,7 @@ pub(super) async fn rehearse(
         return Err(container.error(Class::Transient, "no operator answers"));
     };
     role(container, &client, action, &mut checks).await;
+    power(container, action, &mut checks).await;
     balance(container, &client, action, container.tripper.account(), &mut checks).await;
     if let Some(carrier) = &container.carrier {
         balance(container, &client, action, carrier.account(), &mut checks).await;
@@ -105,6 +107,27 @@ async fn role(container: &SolanaContainer, client: &Client, action: &Action, che
         }
     };
     checks.add("role", ok, &text);
+}
+
+/// Whether a Gate holds anything that it would pause. Without it a trip lands, and closes nothing but the Gate's own books.
+async fn power(container: &SolanaContainer, action: &Action, checks: &mut Checks) {
+    let Ok(target) = container.target_of(action.target) else { return };
+    if target.kind == GateKind::Guard {
+        return;
+    }
+    let gate = address::shown(target.address);
+    match mints_of(&container.network, target, action.scope).await {
+        Ok(mints) if mints.is_empty() => checks.add("power", false, &powerless(&gate)),
+        Ok(mints) => {
+            checks.add("power", true, &format!("{gate} pauses {} mints with this scope", mints.len()))
+        }
+        Err(error) => checks.add("power", false, &chain_of(&error)),
+    }
+}
+
+/// What is said of a Gate that holds nothing in a scope.
+pub(crate) fn powerless(gate: &str) -> String {
+    format!("PC-0967: {gate} closes nothing with this scope; its owner must add a target")
 }
 
 async fn balance(
