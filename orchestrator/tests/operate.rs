@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use portcullis::budget;
 use portcullis::contain::purse::Allowance;
 use portcullis::operate::Operate;
 use portcullis::store::Store;
@@ -248,6 +249,22 @@ async fn an_empty_account_does_not_stop_containment_another_one_carries_the_trip
     };
     assert!(senders(away()).contains(&word(CARRIER)) && senders(away()).contains(&word(TRIPPER)));
     assert!(!senders(home()).contains(&word(CARRIER)), "nobody carries what lands by itself");
+    assert_rows_cover_bytes(&database.store, &world).await;
+    over(service, &database).await;
+}
+
+/// Others pay so much that the first trip is signed at the top of the fees: no raise is left, and the account is stuck.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_jam_at_the_top_of_the_fees_does_not_stop_containment_another_one_carries_the_trip() {
+    let database = Database::start().await;
+    let world = World::new();
+    world.jam(away(), budget::BUMPS);
+    let service = start(&world, &database);
+    service.running().await;
+    world.steal(2, 2_000_000);
+    mine_until(&world, "both gates close", || world.is_closed(home()) && world.is_closed(away())).await;
+    let id = incident(&database.store).await;
+    both_effective(&database.store, &world, id).await;
     assert_rows_cover_bytes(&database.store, &world).await;
     over(service, &database).await;
 }

@@ -383,9 +383,14 @@ impl ActionTask {
                 Then::Again
             }
             Watch::NotLanded => {
-                if self.bump < budget::BUMPS {
+                let raised = self.bump < budget::BUMPS;
+                if raised {
                     self.bump = self.bump.saturating_add(1);
-                    self.stuck |= self.bump >= budget::CARRY_BUMP;
+                }
+                // A family may begin at the top of the fees, because others pay as much: there is no raise left to wait for.
+                let stuck = self.stuck || self.bump >= budget::CARRY_BUMP;
+                let helped = stuck && !std::mem::replace(&mut self.stuck, stuck);
+                if raised || helped {
                     self.refresh().await;
                     self.next.clear();
                 }

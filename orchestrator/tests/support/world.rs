@@ -75,6 +75,9 @@ struct ChainState {
     refuse: bool,
     /// The tripper's account cannot pay: its bytes are refused, others' are taken.
     drained: bool,
+    /// The tripper's bytes are taken and stay out of every block, others' are mined; and others pay so much that every
+    /// trip is signed at this step of the fees at least.
+    jammed: Option<u16>,
     /// Height at which people released the gate; what closed it then is of an older generation.
     released: Option<u64>,
 }
@@ -140,7 +143,11 @@ impl World {
                 let position = Position { height, tx_index: log_index, log_index, block_hash: hash, tx_hash };
                 Observation::new(chain, position, time, Status::Included, tx_hash, Event::Transfer(transfer))
             });
-            let attempts = std::mem::take(&mut side.mempool);
+            let jammed = side.jammed.is_some();
+            let (stays, attempts) = std::mem::take(&mut side.mempool)
+                .into_iter()
+                .partition(|attempt: &Attempt| jammed && attempt.sender == word(TRIPPER));
+            side.mempool = stays;
             let block = Block { height, hash, time, events: events.collect(), attempts };
             side.blocks.push(block.clone());
             block.reference()
@@ -226,6 +233,11 @@ impl World {
 
     pub fn refuse(&self, chain: ChainId, refuse: bool) {
         self.with(|state| state.chains.get_mut(&chain).unwrap().refuse = refuse);
+    }
+
+    /// What the tripper sends stays out of every block, and others pay as much as this step of the fees.
+    pub fn jam(&self, chain: ChainId, step: u16) {
+        self.with(|state| state.chains.get_mut(&chain).unwrap().jammed = Some(step));
     }
 
     /// Empties the account of the service's key.

@@ -22,6 +22,7 @@ impl View {
         let (nonce, hook) = self.world.with(|state| {
             (state.nonces.get(&(self.chain, sender)).copied().unwrap_or(0), state.on_sign.clone())
         });
+        let bump = self.side(|side| side.jammed).map_or(bump, |step| bump.max(step));
         let trip =
             Trip { until: action.until, record, nonce, bump, action: action.id.0, scope: action.scope };
         let bytes = borsh::to_vec(&trip).unwrap();
