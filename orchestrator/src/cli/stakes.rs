@@ -1,8 +1,9 @@
 //! `portcullis stakes`: makes the table of stakes that a person then pins.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::Permissions,
     io::{self, Write},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -59,11 +60,15 @@ pub(super) async fn stakes(args: &StakesArgs, json: bool) -> Result<ExitCode, Cl
     Ok(ExitCode::from(EXIT_GOOD))
 }
 
-/// Makes the file whole, or not at all.
+/// Makes the file whole, or not at all: it is written beside, and gets its name when it is on the disk.
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file: File = OpenOptions::new().write(true).create_new(true).open(path)?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // The service may run as somebody else than the person who makes the table; nothing in it is secret.
+    let mut file = tempfile::Builder::new().permissions(Permissions::from_mode(0o644)).tempfile_in(folder)?;
     file.write_all(bytes)?;
-    file.sync_all()
+    file.as_file().sync_all()?;
+    file.persist_noclobber(path)?;
+    Ok(())
 }
 
 /// What was made, what pinning it means, and the line to pin it with.
@@ -133,5 +138,7 @@ mod tests {
         write(&path, b"one").unwrap();
         assert_eq!(write(&path, b"two").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(std::fs::read(&path).unwrap(), b"one");
+        let left = std::fs::read_dir(folder.path()).unwrap();
+        assert_eq!(left.count(), 1, "nothing lies beside it");
     }
 }
