@@ -2,10 +2,11 @@
 
 mod results;
 
-use std::process::Command;
+use std::env;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use eyre::{Result, bail, eyre};
+use eyre::{Result, WrapErr, bail, eyre};
 
 use crate::paths::Paths;
 use crate::tools::Tools;
@@ -65,13 +66,31 @@ pub(crate) fn command(paths: &Paths, quick: bool) -> Result<()> {
         // Nothing below can run without the tools; what is missing stands in the setup section.
         return gate.close();
     };
+    let beside = BESIDE.map(beside);
     gate.section("clippy", |_| clippy(paths));
     gate.section("contracts", |results| contracts(paths, &tools, results));
+    gate.section("tests", |results| all_tests(paths, &tools, results));
     gate.section("contracts (CosmWasm)", |results| cosmwasm_contracts(paths, &tools, results));
     gate.section("contracts (Solana)", |results| solana_programs(paths, &tools, results));
-    gate.section("tests", |results| all_tests(paths, &tools, results));
+    for child in beside {
+        // The sections have waited for what it builds, and said what is wrong with it.
+        let _ended = child.and_then(|mut child| child.wait().wrap_err("not waited for"));
+    }
     gate.section("generated files", |_| regen::after_build(paths, &tools, true));
     gate.close()
+}
+
+/// Tools that only the last sections need, each minutes of compiling where the cache has none: the tests before them wait
+/// for nodes half of their time, which leaves enough of the processors.
+const BESIDE: [&str; 2] = ["cosmwasm", "sbpf"];
+
+/// Sets up a tool with what the rest leaves of the processors. What fails here is tried again, and told, by the section
+/// that needs it.
+fn beside(tool: &str) -> Result<Child> {
+    let me = env::current_exe().wrap_err("this program does not know where it lies")?;
+    let mut setup = Command::new("nice");
+    setup.args(["-n", "19"]).arg(me).args(["setup", "--only", tool]);
+    setup.stdin(Stdio::null()).stdout(Stdio::null()).spawn().wrap_err("`nice` could not be started")
 }
 
 fn format(paths: &Paths) -> Result<()> {

@@ -60,7 +60,7 @@ impl CosmosNode {
             return Ok(node);
         }
         require_go()?;
-        let _lock = SetupLock::take(paths)?;
+        let _lock = SetupLock::take(paths, "wasmd")?;
         // Another process may have built it while this one waited.
         if let Some(node) = Self::present(paths)? {
             return Ok(node);

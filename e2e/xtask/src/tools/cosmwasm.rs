@@ -32,7 +32,7 @@ impl Checker {
         if checker.program.is_file() {
             return Ok(checker);
         }
-        let _lock = SetupLock::take(paths)?;
+        let _lock = SetupLock::take(paths, "cosmwasm-check")?;
         // Another process may have built it while this one waited.
         if checker.program.is_file() {
             return Ok(checker);

@@ -45,7 +45,7 @@ impl Project<'_> {
             return Ok(modules);
         }
         node::require()?;
-        let _lock = SetupLock::take(paths)?;
+        let _lock = SetupLock::take(paths, "npm")?;
         // Another process may have installed it while this one waited.
         if self.is_complete(&modules) {
             return Ok(modules);

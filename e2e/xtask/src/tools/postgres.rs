@@ -204,7 +204,7 @@ fn copy_for_all(paths: &Paths, native: &Path) -> Result<PathBuf> {
     if home.join("bin/postgres").exists() {
         return Ok(home);
     }
-    let _lock = SetupLock::take(paths)?;
+    let _lock = SetupLock::take(paths, "postgres")?;
     if home.join("bin/postgres").exists() {
         return Ok(home);
     }

@@ -46,7 +46,7 @@ impl Linker {
         if linker.program.is_file() {
             return Ok(linker);
         }
-        let _lock = SetupLock::take(paths)?;
+        let _lock = SetupLock::take(paths, "sbpf-linker")?;
         // Another process may have built it while this one waited.
         if linker.program.is_file() {
             return Ok(linker);
@@ -117,7 +117,7 @@ impl Validator {
         if let Some(validator) = Self::present(paths)? {
             return Ok(validator);
         }
-        let _lock = SetupLock::take(paths)?;
+        let _lock = SetupLock::take(paths, VALIDATOR)?;
         // Another process may have built it while this one waited.
         if let Some(validator) = Self::present(paths)? {
             return Ok(validator);
