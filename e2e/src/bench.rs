@@ -11,6 +11,7 @@ pub mod profile;
 pub mod proofs;
 pub mod scale;
 pub mod shreds;
+pub mod slots;
 
 use std::collections::BTreeMap;
 

@@ -181,7 +181,7 @@ fn seen(world: &World, height: u64) -> Option<(Instant, Vec<Instant>)> {
 }
 
 /// What the service's own histograms say of its steps.
-async fn spans(service: &Service) -> Result<Vec<(String, f64, f64)>> {
+pub(super) async fn spans(service: &Service) -> Result<Vec<(String, f64, f64)>> {
     let text =
         crate::tools::http_client()?.get(format!("{}/metrics", service.api())).send().await?.text().await?;
     let mut found: BTreeMap<String, (f64, f64)> = BTreeMap::new();

@@ -83,22 +83,64 @@ pub async fn measure(rounds: usize, mut told: impl FnMut(&str)) -> Result<Latenc
             out.proven_floor.push(proven_floor);
         }
     }
+    // Which of its steps took how long, by its own clocks; single round trips would drown them.
+    let spans = latency::spans(&service).await?;
+    for (name, p50, p99) in spans.iter().filter(|(name, ..)| !name.starts_with("portcullis_rpc_")) {
+        told(&format!("{name:<90} p50 {p50:>8.3}  p99 {p99:>8.3} ms"));
+    }
     drop(service);
     Ok(out)
 }
 
 /// The service, told not to wait for proof before it acts on the word of a quorum.
-async fn start(world: &World) -> Result<Service> {
+pub(super) async fn start(world: &World) -> Result<Service> {
     let tuning = Tuning { halt_secs: HALT_SECS, hold_secs: HOLD_SECS, ..Tuning::default() };
     let port = free_port()?;
     let config = write_config(world, &tuning, port)?;
     let text = std::fs::read_to_string(&config)?;
     let at_once = text.replace("evidence_wait_ms = 10\n", "evidence_wait_ms = 0\n");
-    ensure!(at_once != text, "the configuration says nothing of waiting for evidence");
+    // Where nothing can be proven by state, nothing is waited for.
+    ensure!(
+        world.zone.is_none() || at_once != text,
+        "the configuration says nothing of waiting for evidence"
+    );
     std::fs::write(&config, at_once)?;
     let mut service = Service::begin_at(&world.dir, config, port, &tuning)?;
     service.healthy(ROUND).await?;
     Ok(service)
+}
+
+/// Milliseconds from a block's first push by one of `watched` to the moment at which every endpoint has had a trip since.
+pub(super) async fn bytes_after(
+    world: &World,
+    watched: &[Proxy],
+    height: u64,
+    deadline: Instant,
+) -> Result<f64> {
+    loop {
+        if let Some(ms) = seen(world, watched, height) {
+            return Ok(ms);
+        }
+        if Instant::now() > deadline {
+            bail!("the trips after block {height} do not come");
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+fn seen(world: &World, watched: &[Proxy], height: u64) -> Option<f64> {
+    let heads = watched.iter().flat_map(Proxy::notes);
+    let of_block = heads.filter(|note| matches!(note.what, What::Head { height: at, .. } if at == height));
+    let pushed = of_block.map(|note| note.at).min()?;
+    let first_trip = |proxy: &Proxy| {
+        let notes = proxy.notes();
+        let mut trips =
+            notes.iter().filter(|note| matches!(note.what, What::Submitted { .. }) && note.at >= pushed);
+        trips.next().map(|note| note.at)
+    };
+    let endpoints = world.places().into_iter().flat_map(|place| place.operators());
+    let arrivals: Option<Vec<Instant>> = endpoints.map(first_trip).collect();
+    Some(arrivals?.into_iter().max()?.duration_since(pushed).as_secs_f64() * 1e3)
 }
 
 struct Play<'w> {
@@ -131,7 +173,7 @@ impl<'w> Play<'w> {
 
     /// One false mint; milliseconds from its block, and from the one that proves it, to the last endpoint's bytes.
     async fn round(&mut self, round: usize) -> Result<(f64, Option<f64>)> {
-        for proxy in self.proxies() {
+        for proxy in self.world.places().into_iter().flat_map(|place| place.operators()) {
             proxy.forget();
         }
         let deadline = Instant::now() + ROUND;
@@ -146,47 +188,12 @@ impl<'w> Play<'w> {
         let rpc = &self.zone.node.rpc;
         rpc.send(&signed).await?;
         self.height = rpc.settled(signed.hash, "a false mint").await?.height;
-        let first = self.bytes_after(self.height, deadline).await.wrap_err("on the word of a quorum")?;
+        let after = |height| bytes_after(self.world, &self.zone.operators, height, deadline);
+        let first = after(self.height).await.wrap_err("on the word of a quorum")?;
         // Once an attack of an incident is proven, what follows needs no proof of its own: there is one trip, at once.
-        let second = if round == 0 {
-            Some(self.bytes_after(self.height + 1, deadline).await.wrap_err("on proof")?)
-        } else {
-            None
-        };
+        let second = if round == 0 { Some(after(self.height + 1).await.wrap_err("on proof")?) } else { None };
         self.open_again(deadline).await?;
         Ok((first, second))
-    }
-
-    fn proxies(&self) -> impl Iterator<Item = &'w Proxy> {
-        self.world.places().into_iter().flat_map(|place| place.operators())
-    }
-
-    /// Milliseconds from a block's first push to the moment at which every endpoint has had a trip since.
-    async fn bytes_after(&self, height: u64, deadline: Instant) -> Result<f64> {
-        loop {
-            if let Some(ms) = self.seen(height) {
-                return Ok(ms);
-            }
-            if Instant::now() > deadline {
-                bail!("the trips after block {height} do not come");
-            }
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-    }
-
-    fn seen(&self, height: u64) -> Option<f64> {
-        let heads = self.zone.operators.iter().flat_map(Proxy::notes);
-        let of_block =
-            heads.filter(|note| matches!(note.what, What::Head { height: at, .. } if at == height));
-        let pushed = of_block.map(|note| note.at).min()?;
-        let first_trip = |proxy: &Proxy| {
-            let notes = proxy.notes();
-            let mut trips =
-                notes.iter().filter(|note| matches!(note.what, What::Submitted { .. }) && note.at >= pushed);
-            trips.next().map(|note| note.at)
-        };
-        let arrivals: Option<Vec<Instant>> = self.proxies().map(first_trip).collect();
-        Some(arrivals?.into_iter().max()?.duration_since(pushed).as_secs_f64() * 1e3)
     }
 
     /// Waits until both trips have landed everywhere, and until every gate lets value out again.

@@ -5,6 +5,8 @@ use std::fs::File;
 use std::hint::black_box;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
@@ -31,7 +33,7 @@ const SLOT: u64 = 1_000;
 pub struct Shreds {
     /// A tally of a thousand votes on one core, beside as many bare strict verifications.
     pub tally: Cost,
-    /// The same tally on two cores, beside the same on one.
+    /// The same on two cores, until more than two thirds of the stake are counted, beside all of them bare on one.
     pub tally_on_two: Cost,
     /// The same, with no more signatures than two thirds of the stake need.
     pub tally_early: Cost,
@@ -157,22 +159,29 @@ impl Made {
         Ok(())
     }
 
-    /// Votes are checked by themselves, so that two threads take half of them each, and counted on one.
+    /// Votes are checked by themselves: two threads take the next one each, from the most stake down, and count it together
+    /// until it is enough.
     fn tally_on_two(&self) -> Result<()> {
-        let (one, other) = self.votes.split_at(self.votes.len() / 2);
-        let check = |votes: &[Vec<u8>]| {
-            votes.iter().map(|vote| check_vote(&self.stakes, black_box(vote))).collect::<Result<Vec<_>, _>>()
+        let (next, tally) = (AtomicUsize::new(0), Mutex::new(Tally::new(&self.stakes)));
+        let locked = || tally.lock().unwrap_or_else(PoisonError::into_inner);
+        let work = || {
+            while let Some(vote) = self.votes.get(next.fetch_add(1, Relaxed)) {
+                let checked = check_vote(&self.stakes, black_box(vote))?;
+                let mut tally = locked();
+                if tally.is_enough() {
+                    break;
+                }
+                tally.add(&checked)?;
+            }
+            Ok(())
         };
         let (one, other) = std::thread::scope(|scope| {
-            let aside = scope.spawn(|| check(other));
-            (check(one), aside.join())
+            let aside = scope.spawn(work);
+            (work(), aside.join())
         });
         let other = other.map_err(|_panic| eyre!("a thread that checks votes ended by itself"))?;
-        let mut tally = Tally::new(&self.stakes);
-        for vote in one.map_err(said)?.iter().chain(&other.map_err(said)?) {
-            tally.add(vote).map_err(said)?;
-        }
-        tally.finish().map_err(said).map(|_signed| ())
+        one.and(other).map_err(said)?;
+        locked().finish().map_err(said).map(|_signed| ())
     }
 }
 

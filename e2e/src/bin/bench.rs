@@ -6,7 +6,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
 use e2e::bench::{
-    Figure, catchup, day, engine, latency, memory, mixed, percentile, profile, proofs, scale, shreds, table,
+    Figure, catchup, day, engine, latency, memory, mixed, percentile, profile, proofs, scale, shreds, slots,
+    table,
 };
 use e2e::process::unless_interrupted;
 use e2e::scenario::data_dir;
@@ -55,6 +56,8 @@ enum Part {
     Latency,
     /// The same on a bridge between two families, on real nodes of both.
     Mixed,
+    /// The same on a bridge with a chain of slots, and how soon a trip is in a block there.
+    Slots,
     /// Catching up with a chain.
     CatchUp,
     /// A day of blocks: memory.
@@ -107,6 +110,9 @@ async fn run(args: Args) -> Result<ExitCode> {
     }
     if args.wants(Part::Mixed) {
         head_to_bytes_mixed(&args, &mut figures).await?;
+    }
+    if args.wants(Part::Slots) {
+        slot_to_bytes(&args, &mut figures).await?;
     }
     if args.wants(Part::CatchUp) {
         catch_up(&mut figures).await?;
@@ -219,6 +225,26 @@ async fn head_to_bytes_mixed(args: &Args, figures: &mut Figures) -> Result<()> {
     let [(p50, floor), (p99, floor99)] = mixed::Latency::figures(&measured.proven, &measured.proven_floor);
     figures.insert("mixed_proving_head_to_bytes_p50", Figure::told(p50, "ms", floor));
     figures.insert("mixed_proving_head_to_bytes_p99", Figure::told(p99, "ms", floor99));
+    Ok(())
+}
+
+async fn slot_to_bytes(args: &Args, figures: &mut Figures) -> Result<()> {
+    if !e2e::solana::node::available() {
+        eprintln!("SKIPPED: no node of a chain of slots; run `cargo xtask setup`");
+        return Ok(());
+    }
+    let (rounds, runs) = if args.quick { (4, 20) } else { (args.rounds().min(30), 100) };
+    let measured = slots::measure(rounds, runs, |line| eprintln!("{line}")).await?;
+    let share = |samples: &[f64], share| percentile(samples, share);
+    let (p50, floor) = (share(&measured.told, 0.5), share(&measured.floor, 0.5));
+    figures.insert("slots_head_to_bytes_p50", Figure::at_most(p50, "ms", floor, 5.0));
+    let (p99, floor) = (share(&measured.told, 0.99), share(&measured.floor, 0.99));
+    figures.insert("slots_head_to_bytes_p99", Figure::told(p99, "ms", floor));
+    let [trips, payments] =
+        [&measured.trips, &measured.payments].map(|landed| slots::Slots::within_two(landed));
+    // As many per cent as runs allow: 99 of 100.
+    let budget = (runs as f64 * 0.99).floor();
+    figures.insert("slots_landed_within_two", Figure::at_least(trips, "trips", payments, budget));
     Ok(())
 }
 

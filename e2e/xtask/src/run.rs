@@ -35,7 +35,8 @@ Usage: cargo xtask bench [options of the bench]
 
 All options go to the bench:
   --json        one object on the last line: name → {value, unit, floor, ratio, budget, ok}
-  --only NAMES  some of them: engine, year, memory, proofs, latency, mixed, catch-up, day, scale
+  --only NAMES  some of them: engine, year, memory, proofs, latency, mixed, slots,
+                catch-up, day, scale
   --quick       fewer rounds: a look, not a measurement
   --profile     where the time of a containment goes; leaves a flame graph beside the program (needs perf)
 `cargo xtask bench -- --help` lists all options. docs/performance.md says what the figures mean.

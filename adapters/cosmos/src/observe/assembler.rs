@@ -156,6 +156,8 @@ impl Assembler {
                 let batch = self.step()?;
                 self.ask();
                 let Some(batch) = batch else { break };
+                metrics::histogram!("portcullis_observe_seconds", "chain" => self.network.chain.as_str().to_owned())
+                    .record(batch.seen_at.elapsed());
                 tokio::select! {
                     () = stop.cancelled() => return Ok(()),
                     sent = feed.send(batch) => if sent.is_err() { return Ok(()) },
