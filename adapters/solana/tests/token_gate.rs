@@ -24,6 +24,7 @@ use portcullis_solana::{
 use portcullis_verifier::{Assurance, B256, System, Verdict, solana::ReportSystem};
 use serde_json::json;
 use support::{
+    SHORT_SLOT,
     gate::{Gate, RECORD, SYSTEM, landed, trust},
     node_available,
 };
@@ -76,7 +77,7 @@ async fn holds_nothing(gate: &Gate) {
 
 impl Token {
     async fn start() -> Self {
-        let gate = Gate::with(GateKind::Gate, Some(16)).await;
+        let gate = Gate::with(GateKind::Gate, SHORT_SLOT).await;
         let (payer, mint) = (owner(), account(20).unwrap());
         let at = (mint.account(), false, true);
         let from = payer.account();

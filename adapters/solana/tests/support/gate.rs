@@ -18,7 +18,7 @@ use portcullis_solana::{
 use portcullis_verifier::{ActionId, B256, ChainId, IncidentId, Trust, keccak256};
 use serde_json::json;
 
-use super::{names, proxied};
+use super::{SHORT_SLOT, names, proxied};
 
 pub(crate) const PROGRAM: &str = "CktRuQ2mttgRGkXJtyksdKHjUdc2C4TgDzyB98oEzy8";
 const GATE_PROGRAM: &str = "7CLxrA4H5FkjK9nVBVRaRoRSGTQnN1xCNd8fLBnzs2dH";
@@ -48,9 +48,9 @@ fn program_of(kind: GateKind) -> (&'static str, &'static str) {
 }
 
 impl Gate {
-    /// On a chain whose slots take a quarter of the usual time.
+    /// On a chain of short slots.
     pub(crate) async fn start() -> Self {
-        Self::with(GateKind::Guard, Some(16)).await
+        Self::with(GateKind::Guard, SHORT_SLOT).await
     }
 
     /// On a chain whose slots have so many ticks; none is the usual number.
