@@ -17,6 +17,10 @@ use tokio::sync::Mutex;
 /// One play at a time: its figures are in blocks, and a machine that plays two at once is late for both.
 static STAGE: Mutex<()> = Mutex::const_new(());
 
+/// Honest traffic before an attack begins, seconds of the script: four real ones. That nothing is closed by it for much longer is a
+/// play of its own, and the last false transfer is due at 90.
+const LEAD_SECS: i64 = 240;
+
 /// Whether the node is here; fails where it must be.
 fn node_available() -> bool {
     if e2e::solana::node::available() {
@@ -89,7 +93,7 @@ async fn released_on_one_family_and_burned_nowhere_on_the_other_closes_every_sid
     if !node_available() {
         return;
     }
-    let finished = play(options(Some(Attack::Release), 61, 600, 120)).await;
+    let finished = play(options(Some(Attack::Release), 61, LEAD_SECS, 120)).await;
     closed_everywhere(&finished, &["evm", "solana"], 61).await;
     let (landed, refused) = finished.summary.attacks;
     assert!(landed >= 1 && refused >= 1 && landed + refused == 4, "{landed} landed, {refused} refused");
@@ -101,7 +105,7 @@ async fn minted_on_one_family_and_locked_nowhere_on_the_other_closes_every_side(
     if !node_available() {
         return;
     }
-    let finished = play(options(Some(Attack::Mint), 62, 600, 300)).await;
+    let finished = play(options(Some(Attack::Mint), 62, LEAD_SECS, 120)).await;
     closed_everywhere(&finished, &["evm", "solana"], 62).await;
     what_was_minted_is_there(&finished).await;
 }
@@ -127,7 +131,7 @@ async fn an_attack_on_one_of_three_families_closes_all_three() {
     if !node_available() {
         return;
     }
-    let finished = play(Options { cosmos: true, ..options(Some(Attack::Mint), 63, 600, 300) }).await;
+    let finished = play(Options { cosmos: true, ..options(Some(Attack::Mint), 63, LEAD_SECS, 120) }).await;
     closed_everywhere(&finished, &["cosmos", "evm", "solana"], 63).await;
     what_was_minted_is_there(&finished).await;
 }
@@ -158,7 +162,7 @@ async fn without_a_guardian_every_false_mint_lands() {
     if !node_available() {
         return;
     }
-    let options = options(Some(Attack::Mint), 65, 300, 120);
+    let options = options(Some(Attack::Mint), 65, 60, 120);
     let setup =
         Setup { scenario: demo::script(&options).unwrap(), factor: Factor::new(60.0), seed: 65, dir: None };
     let world = World::build(setup).await.unwrap();
