@@ -165,10 +165,12 @@ impl Confirm {
         let judged = self.judge.judge(&claim, Some(action.incident)).await;
         match judged.verdict {
             verdict @ Verdict::Proven(_) => Some(Watch::Effective { landed: Some(seen), verdict }),
-            Verdict::Refuted(why, _) => Some(Watch::Ineffective {
-                seen,
-                why: format!("expected {}, found {}", why.expected, why.found),
-            }),
+            Verdict::Refuted(why, _) => {
+                let told = contain.unenforced(action.target, action.scope);
+                let told = tokio::time::timeout(budget::LANDING_POLL, told).await.ok().flatten();
+                let why = told.unwrap_or_else(|| format!("expected {}, found {}", why.expected, why.found));
+                Some(Watch::Ineffective { seen, why })
+            }
             // The block may be older than what nodes keep, or have left the chain: the newest one tells as much.
             Verdict::Undecided(_) => {
                 let verdict = self.effective_now(action).await?;

@@ -197,6 +197,31 @@ async fn refusal_is_tried_again_until_a_person_says_stop() {
     over(service, &database).await;
 }
 
+/// The gate takes the trip, and what it should close stays open.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trip_that_is_not_followed_is_told_with_what_stays_open_and_tried_until_it_is() {
+    let (database, world, service) = running().await;
+    world.heedless(away(), Some("PC-0945: the toll booth refused to close"));
+    world.steal(2, 2_000_000);
+    mine_until(&world, "both trips land", || world.is_closed(home()) && world.is_closed(away())).await;
+    let id = incident(&database.store).await;
+    until("people are told what stays open, and it is tried again", || async {
+        world.mine_both();
+        let lines = database.store.timeline(Some(id), 0, 1_000).await.unwrap();
+        let told = |line: &portcullis::store::read::TimelineView| {
+            line.chain.as_deref() == Some("test:2")
+                && line.detail.contains("landed without effect: PC-0945: the toll booth")
+        };
+        lines.iter().any(told) && world.received_on(away()) >= 2
+    })
+    .await;
+    let states = states(&database.store, id).await;
+    assert!(!states.contains(&("test:2".into(), "effective".into())), "{states:?}");
+    world.heedless(away(), None);
+    both_effective(&database.store, &world, id).await;
+    over(service, &database).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_processes_one_works_and_the_other_takes_over() {
     let database = Database::start().await;

@@ -87,6 +87,15 @@ impl Checks {
     }
 }
 
+/// What people are told of a gate that was tripped, by what of its targets is still open and why; none where that is
+/// nothing.
+#[must_use]
+pub fn not_followed(gate: &str, open: &[String]) -> Option<String> {
+    let text =
+        format!("PC-0945: {gate} was tripped, and what it should close did not follow: {}", open.join("; "));
+    (!open.is_empty()).then(|| detail(&text, DETAIL_MAX_BYTES))
+}
+
 /// Closes gates on one chain.
 ///
 /// Nothing below this trait retries, hedges or re-signs a submission: the containment lane above it decides.
@@ -130,7 +139,8 @@ pub trait Contain: Send + Sync {
     /// When the quorum does not answer: not known is not "pending".
     async fn landing(&self, attempt: &Attempt) -> Result<Landing, AdapterError>;
 
-    /// Says what must hold after `block` for the gate to be as tight as asked: proving it is the confirmation.
+    /// Says what must hold after `block` for the gate to be as tight as asked: proving it is the confirmation. Of a gate that
+    /// closes what others made it says that this has followed, wherever the gate's state tells it.
     fn effect(&self, action: &Action, block: BlockRef) -> Claim;
 
     /// Reads a gate as operators report it: level, until, until height, generation.
@@ -138,6 +148,10 @@ pub trait Contain: Send + Sync {
     /// # Errors
     /// When the quorum does not answer or disagrees.
     async fn gate(&self, target: B256, scope: B256) -> Result<GateReport, AdapterError>;
+
+    /// What a gate was asked to close with a scope and did not, in words, as an operator reports it; none where there is
+    /// nothing of the kind, or nobody tells. For people: nothing is decided by it.
+    async fn unenforced(&self, target: B256, scope: B256) -> Option<String>;
 
     /// Checks a path to a gate end to end without sending: role, key, nonce, balance, simulation.
     ///

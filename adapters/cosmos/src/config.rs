@@ -171,6 +171,11 @@ impl Compiled {
         &self.name
     }
 
+    /// Whether a contract is configured as a Gate, which closes what others made.
+    pub(crate) fn is_gate(&self, contract: B256) -> bool {
+        self.targets.iter().any(|target| target.address == contract && target.kind == GateKind::Gate)
+    }
+
     /// What turns events into observations.
     #[must_use]
     pub fn decoder(&self) -> &Decoder {

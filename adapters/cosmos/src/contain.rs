@@ -354,12 +354,22 @@ impl Contain for CosmosContainer {
     }
 
     fn effect(&self, action: &Action, block: BlockRef) -> Claim {
-        let key = self.network.keys.learn(&guard::scope_key(action.scope));
+        // SECURITY: the word of a Gate's scope says that it was tripped; what counts is what of it is enforced.
+        let own = if self.compiled.is_gate(action.target) {
+            guard::enforced_key(action.scope)
+        } else {
+            guard::scope_key(action.scope)
+        };
+        let key = self.network.keys.learn(&own);
         word::effect(self.network.chain, action, block, key)
     }
 
     async fn gate(&self, target: B256, scope: B256) -> Result<GateReport, AdapterError> {
-        state::gate(&self.network, target, scope).await
+        state::gate(&self.compiled, &self.network, target, scope).await
+    }
+
+    async fn unenforced(&self, target: B256, scope: B256) -> Option<String> {
+        state::unenforced(&self.compiled, &self.network, target, scope).await
     }
 
     async fn rehearse(&self, action: &Action) -> Result<Vec<Readiness>, AdapterError> {

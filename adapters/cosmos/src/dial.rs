@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Cosmos,
-    config::{GateKind, shown},
+    config::shown,
     contain::{
         circuit,
         query::{self, QueryError},
@@ -59,14 +59,22 @@ impl Cosmos {
     pub async fn dial_gate(&self, target: B256, scope: B256) -> (Option<GateReport>, Vec<Readiness>) {
         let mut checks = Checks::default();
         let Some(address) = shown(&self.compiled.config.prefix, target) else { return (None, checks.0) };
+        // Addresses of contracts are equal on many chains: what another chain has there is nothing that people should read.
+        let asked =
+            join_all(self.network.operators.iter().map(|operator| status(&operator.lanes.prove))).await;
+        if asked.iter().all(|told| told.as_ref().is_ok_and(|told| told.chain != self.compiled.name)) {
+            let text =
+                format!("no endpoint is of {}, so that nobody says what {address} is", self.compiled.name);
+            checks.add("gate", false, &text);
+            return (None, checks.0);
+        }
         if !self.dial_code("gate", &address, &mut checks).await {
             return (None, checks.0);
         }
-        let kind = self.compiled.targets.iter().find(|known| known.address == target).map(|known| known.kind);
-        if kind == Some(GateKind::Gate) {
+        if self.compiled.is_gate(target) {
             self.dial_power(&address, scope, &mut checks).await;
         }
-        match gate(&self.network, target, scope).await {
+        match gate(&self.compiled, &self.network, target, scope).await {
             Ok(report) => {
                 let text = if report.registered {
                     format!("{address} knows the scope")

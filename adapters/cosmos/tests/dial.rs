@@ -19,6 +19,9 @@ async fn an_endpoint_of_another_chain_is_named_with_both_names() {
     let wrong = failing(&checks, "chain");
     assert_eq!(wrong.len(), 3, "{checks:?}");
     assert!(wrong[0].contains("other-2") && wrong[0].contains(script::NAME), "{wrong:?}");
+    let (report, checks) = script.chain.dial_gate(GATE, SCOPE).await;
+    assert_eq!(report, None);
+    assert!(checks.len() == 1 && failing(&checks, "gate")[0].contains("nobody says"), "{checks:?}");
     let found = script.container.rehearse(&action(1)).await;
     assert!(found.is_err(), "nobody of this chain answers");
 }

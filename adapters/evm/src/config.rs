@@ -141,6 +141,11 @@ impl Compiled {
         self.targets.iter().find(|target| target.id == id).map(|target| (target.address, target.kind))
     }
 
+    /// Whether a contract is configured as a Gate, which closes what others made.
+    pub(crate) fn is_gate(&self, contract: Address) -> bool {
+        self.targets.iter().any(|target| target.address == contract && target.kind == GateKind::Gate)
+    }
+
     /// What turns logs into observations.
     #[must_use]
     pub fn decoder(&self) -> &Decoder {

@@ -16,9 +16,9 @@ use async_trait::async_trait;
 use futures::future::join_all;
 use portcullis_adapter::{
     Action, AdapterError, Attempt, Broadcast, Class, Contain, EndpointReply, GateReport, Landing, Readiness,
-    word,
+    contain::not_followed, word,
 };
-use portcullis_rpc::{ReplySize, RpcError, RpcRequest, Wait, broadcast, quorum};
+use portcullis_rpc::{Client, ReplySize, RpcError, RpcRequest, Wait, broadcast, quorum};
 use portcullis_verifier::{B256, BlockRef, ChainId, Claim, FaultKind, U256};
 use serde_json::json;
 
@@ -37,7 +37,7 @@ mod landing;
 mod nonces;
 mod rehearse;
 
-use guard::{IBreaker, ScopeWord};
+use guard::{IBreaker, IGate, ScopeWord};
 use nonces::Nonces;
 
 /// Closes gates on one chain with one key.
@@ -228,6 +228,15 @@ struct Call<'a> {
     bump: u16,
 }
 
+/// What a contract answers now, as one node tells it; none where it does not answer so.
+async fn latest<C: SolCall>(client: &Client, to: Address, call: C) -> Option<C::Return> {
+    let data = alloy::primitives::hex::encode_prefixed(call.abi_encode());
+    let request =
+        RpcRequest::read("eth_call", json!([{ "to": to, "data": data }, "latest"]), ReplySize::Small);
+    let answer = client.ask::<alloy::primitives::Bytes>(request, "call result").await.ok()?;
+    C::abi_decode_returns(&answer).ok()
+}
+
 #[async_trait]
 impl Contain for EvmContainer {
     fn chain(&self) -> ChainId {
@@ -320,6 +329,23 @@ impl Contain for EvmContainer {
                 .caused_by(source)
         })?;
         Ok(guard::report(&state, &head))
+    }
+
+    async fn unenforced(&self, target: B256, scope: B256) -> Option<String> {
+        let address = unpadded(target)?;
+        if !self.compiled.is_gate(address) {
+            return None;
+        }
+        for operator in &self.network.operators {
+            let client = &operator.lanes.contain;
+            let (level, targets) = tokio::join!(
+                latest(client, address, IGate::levelOfCall { scope }),
+                latest(client, address, IGate::targetsOfCall { scope }),
+            );
+            let (Some(level), Some(targets)) = (level, targets) else { continue };
+            return not_followed(&address.to_string(), &guard::open_because(level, &targets));
+        }
+        None
     }
 
     async fn rehearse(&self, action: &Action) -> Result<Vec<Readiness>, AdapterError> {

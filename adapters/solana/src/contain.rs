@@ -245,6 +245,12 @@ impl Contain for SolanaContainer {
         state::gate(&self.network, target, &mints, scope).await
     }
 
+    async fn unenforced(&self, target: B256, scope: B256) -> Option<String> {
+        let target = self.target_of(target).ok()?;
+        let mints = mints_of(&self.network, target, scope).await.ok()?;
+        state::unenforced(&self.network, target, &mints, scope).await
+    }
+
     async fn rehearse(&self, action: &Action) -> Result<Vec<Readiness>, AdapterError> {
         rehearse::rehearse(self, action).await
     }

@@ -78,6 +78,8 @@ struct ChainState {
     /// The tripper's bytes are taken and stay out of every block, others' are mined; and others pay so much that every
     /// trip is signed at this step of the fees at least.
     jammed: Option<u16>,
+    /// Why what the gate should close does not follow its trips.
+    heedless: Option<String>,
     /// Height at which people released the gate; what closed it then is of an older generation.
     released: Option<u64>,
 }
@@ -238,6 +240,11 @@ impl World {
     /// What the tripper sends stays out of every block, and others pay as much as this step of the fees.
     pub fn jam(&self, chain: ChainId, step: u16) {
         self.with(|state| state.chains.get_mut(&chain).unwrap().jammed = Some(step));
+    }
+
+    /// From now on what a gate should close does not follow, or follows again.
+    pub fn heedless(&self, chain: ChainId, why: Option<&str>) {
+        self.with(|state| state.chains.get_mut(&chain).unwrap().heedless = why.map(str::to_owned));
     }
 
     /// Empties the account of the service's key.

@@ -4,6 +4,9 @@
 //! the scope's 32 bytes. Least significant bits first: registered 0..8, hold 8..16, closed until 16..56, closed until
 //! height 56..96, limited until 96..136, limited until height 136..176, generation 176..208. Fixed by the contracts'
 //! documentation and tested on both sides.
+//!
+//! A Gate keeps a second word of each scope under `enforced`: the same fields, with nothing closed or limited that one of
+//! its targets did not follow.
 
 pub use portcullis_adapter::word::{Field, ScopeWord, effect_field};
 use portcullis_adapter::{
@@ -16,6 +19,8 @@ use serde_json::{Value, json};
 
 /// Name under which a contract keeps its scopes.
 const SCOPES: &[u8] = b"scope";
+/// Name under which a Gate keeps what of its scopes is enforced.
+const ENFORCED: &[u8] = b"enforced";
 
 /// The message that asks a gate to close.
 ///
@@ -74,6 +79,11 @@ pub(crate) struct Tripper {
     pub(crate) left_seconds: u64,
 }
 
+/// A question for a scope's level now: 0 open, 1 limited, 2 closed.
+pub(crate) fn level_question(scope: B256) -> Value {
+    json!({ "level_of": { "scope": bare(scope) } })
+}
+
 /// A question for what a Gate closes with a scope.
 pub(crate) fn targets_question(scope: B256) -> Value {
     json!({ "targets_of": { "scope": bare(scope) } })
@@ -83,11 +93,42 @@ pub(crate) fn targets_question(scope: B256) -> Value {
 #[derive(Debug, Deserialize)]
 pub(crate) struct GateTargetView {
     target: GateTargetOf,
+    /// What the Gate's last attempt left of it.
+    #[serde(default)]
+    mark: Mark,
+    /// What the target says itself.
+    #[serde(default)]
+    closed: Option<bool>,
+}
+
+/// What a Gate's last attempt left of a target.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Mark {
+    /// Not closed by it.
+    Open,
+    /// Closed by it.
+    Ours,
+    /// Closed already.
+    Found,
+    /// It refused to close.
+    Failed,
+    /// Closed by it, and it refused to open.
+    Stuck,
+    /// Closed by it once; when that was tried again, it refused.
+    Doubtful,
+    /// Nothing that this version knows.
+    #[default]
+    #[serde(other)]
+    Unknown,
 }
 
 #[derive(Debug, Deserialize)]
 struct GateTargetOf {
     switch: Switch,
+    /// The level from which it is closed: 1 limited, 2 closed.
+    #[serde(default)]
+    from_level: u8,
 }
 
 #[derive(Debug, Deserialize)]
@@ -97,6 +138,11 @@ enum Switch {
     Circuit {
         /// Which.
         type_url: String,
+    },
+    /// A contract that can be paused.
+    Pausable {
+        /// Which.
+        account: String,
     },
     /// Anything else, which needs no permission of the chain.
     #[serde(untagged)]
@@ -108,8 +154,29 @@ impl GateTargetView {
     pub(crate) fn message(&self) -> Option<&str> {
         match &self.target.switch {
             Switch::Circuit { type_url } => Some(type_url),
-            Switch::Other(_) => None,
+            Switch::Pausable { .. } | Switch::Other(_) => None,
         }
+    }
+
+    /// What it is and why it is open, in words; none where the Gate says that it is closed, or where this level does not ask
+    /// for that.
+    pub(crate) fn open_because(&self, level: u8) -> Option<String> {
+        if self.target.from_level > level || self.closed == Some(true) {
+            return None;
+        }
+        let name = match &self.target.switch {
+            Switch::Circuit { type_url } => type_url,
+            Switch::Pausable { account } => account,
+            Switch::Other(_) => "a target of another kind",
+        };
+        let why = match self.mark {
+            Mark::Ours | Mark::Found | Mark::Stuck => return None,
+            Mark::Open => "is open",
+            Mark::Failed => "refused to close",
+            Mark::Doubtful => "was closed once, and refused when that was tried again",
+            Mark::Unknown => "says nothing that this version knows",
+        };
+        Some(format!("{name} {why}"))
     }
 }
 
@@ -122,10 +189,13 @@ fn bare(word: B256) -> String {
 #[must_use]
 pub fn scope_key(scope: B256) -> Vec<u8> {
     // Two bytes, as the contracts' storage library counts namespaces; the name is a constant of five.
-    let mut key = vec![0, 5];
-    key.extend_from_slice(SCOPES);
-    key.extend_from_slice(scope.as_slice());
-    key
+    [&[0, 5], SCOPES, scope.as_slice()].concat()
+}
+
+/// Under which of its own keys a Gate keeps what of a scope is enforced.
+#[must_use]
+pub fn enforced_key(scope: B256) -> Vec<u8> {
+    [&[0, 8], ENFORCED, scope.as_slice()].concat()
 }
 
 #[cfg(test)]

@@ -143,4 +143,32 @@ fn what_a_gate_closes_is_read_as_it_tells_it() {
     ]"#;
     let targets: Vec<GateTargetView> = serde_json::from_str(told).unwrap();
     assert_eq!(targets.iter().map(GateTargetView::message).collect::<Vec<_>>(), [Some("/a.B"), None]);
+    let open = |level| targets.iter().filter_map(|one| one.open_because(level)).collect::<Vec<_>>();
+    assert_eq!(open(2), ["/a.B is open"], "the other one says itself that it is closed");
+    assert_eq!(open(1), [""; 0], "the limited level asks for the other one only");
+}
+
+#[test]
+fn a_mark_tells_why_a_target_is_open() {
+    let told = |mark: &str| {
+        let switch = json!({ "pausable": { "account": "wasm1x" } });
+        let view = json!({ "target": { "switch": switch, "from_level": 1 }, "mark": mark, "closed": null });
+        serde_json::from_value::<GateTargetView>(view).unwrap().open_because(2)
+    };
+    for closed in ["ours", "found", "stuck"] {
+        assert_eq!(told(closed), None, "{closed}");
+    }
+    for (mark, why) in [("failed", "refused to close"), ("doubtful", "closed once"), ("new", "this version")]
+    {
+        assert!(told(mark).is_some_and(|text| text.starts_with("wasm1x") && text.contains(why)), "{mark}");
+    }
+}
+
+#[test]
+fn a_gate_keeps_what_it_enforces_beside_what_was_asked_for() {
+    let scope = B256::repeat_byte(7);
+    let key = enforced_key(scope);
+    assert_eq!(key[..10], *b"\x00\x08enforced");
+    assert_eq!((key.len(), &key[10..]), (42, scope.as_slice()));
+    assert_ne!(key, scope_key(scope));
 }

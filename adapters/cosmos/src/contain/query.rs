@@ -17,7 +17,6 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use super::{
-    guard,
     refusal::{Refusal, refusal},
     sequences::Numbers,
 };
@@ -206,15 +205,14 @@ async fn stored(client: &Client, key: &[u8], height: u64) -> Result<Vec<u8>, Que
     Err(RpcError::Server { code: i64::from(code), message, data, status: 200, retry_after }.into())
 }
 
-/// The word of a scope after a block, as a node tells it; zero where the contract keeps none.
-pub(crate) async fn scope_word(
+/// The word that a contract keeps at one of its own keys after a block, as a node tells it; zero where it keeps none.
+pub(crate) async fn word(
     client: &Client,
     contract: B256,
-    scope: B256,
+    own: &[u8],
     height: u64,
 ) -> Result<U256, QueryError> {
-    let key = contract_key(contract, &guard::scope_key(scope));
-    let value = stored(client, &key, height).await?;
+    let value = stored(client, &contract_key(contract, own), height).await?;
     U256::try_from_be_slice(&value).ok_or_else(|| RpcError::garbage("word of a scope").into())
 }
 

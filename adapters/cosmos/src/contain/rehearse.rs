@@ -20,7 +20,7 @@ use super::{
     sequences::Numbers,
     tx,
 };
-use crate::{config::GateKind, error::chain_of, limits, transport::status};
+use crate::{error::chain_of, limits, transport::status};
 
 pub(super) async fn rehearse(
     container: &CosmosContainer,
@@ -44,8 +44,7 @@ pub(super) async fn rehearse(
         Err(error) => checks.add("nonce", false, &chain_of(&error)),
     }
     simulation(container, &client, &gate, action, &mut checks).await;
-    let target = container.compiled.targets.iter().find(|target| target.address == action.target);
-    if target.is_some_and(|target| target.kind == GateKind::Gate) {
+    if container.compiled.is_gate(action.target) {
         let power = circuit::power(&client, &gate, action.scope).await;
         let (ok, text) = power.unwrap_or_else(|| (false, format!("nobody says what {gate} may trip")));
         checks.add("circuit", ok, &text);

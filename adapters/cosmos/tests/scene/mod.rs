@@ -107,7 +107,7 @@ pub(crate) async fn scene_with(kind: &str, change: fn(DevnetConfig) -> DevnetCon
     let coins = |account: &Account| (account.address.clone(), "1000000000stake".to_owned());
     let accounts = vec![coins(&tripper), coins(&carrier)];
     let circuit = vec![(FIRST_CONTRACT.to_owned(), vec![SEND.to_owned()])];
-    let config = DevnetConfig { accounts, circuit, timeout_commit_ms: 200, ..DevnetConfig::new(CHAIN) };
+    let config = DevnetConfig { accounts, circuit, timeout_commit_ms: 100, ..DevnetConfig::new(CHAIN) };
     let node = Devnet::start(&change(config)).await.unwrap();
     node.reach(3).await.unwrap();
     let wasm_byte_code = std::fs::read(artifact(kind).unwrap()).unwrap();
@@ -137,13 +137,14 @@ pub(crate) async fn scene_with(kind: &str, change: fn(DevnetConfig) -> DevnetCon
     } });
     let role_call = json!({ "grant_tripper": { "account": tripper.address, "budget_seconds": 36_000 } });
     let before = if kind == "guard" { vec![bridge_call, scope_call] } else { vec![scope_call, target_call] };
-    let calls = before.into_iter().chain([role_call, json!({ "seal": {} })]);
-    for call in calls {
+    let calls = before.into_iter().chain([role_call, json!({ "seal": {} })]).map(|call| {
         let (sender, contract) = (owner.address.clone(), contract.clone());
         let call =
             MsgExecuteContract { sender, contract, msg: call.to_string().into_bytes(), funds: Vec::new() };
-        done(&node, &owner, any(&call, MsgExecuteContract::type_url())).await;
-    }
+        any(&call, MsgExecuteContract::type_url())
+    });
+    let hash = node.send(&owner, calls.collect()).await.unwrap();
+    node.landed(hash).await.unwrap();
     let commit = node.ask("commit", json!({ "height": "2" })).await.unwrap();
     let hash = commit["signed_header"]["commit"]["block_id"]["hash"].as_str().unwrap().to_owned();
     let endpoint = |name: &str| json!({ "operator": name, "http": node.http(), "ws": node.ws() });

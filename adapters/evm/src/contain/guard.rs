@@ -51,6 +51,42 @@ sol! {
     }
 }
 
+sol! {
+    #![sol(all_derives = true)]
+    #[allow(missing_docs)]
+    interface IGate {
+        struct Target {
+            address account;
+            uint8 kind;
+            uint8 fromLevel;
+            bytes32 argument;
+            address status;
+        }
+        struct TargetView {
+            Target target;
+            bool ours;
+            bool known;
+            bool closed;
+        }
+        function levelOf(bytes32 scope) external view returns (uint8);
+        function targetsOf(bytes32 scope) external view returns (TargetView[] memory);
+    }
+}
+
+/// What of a Gate's targets a level asks for and is not closed, in words.
+pub(crate) fn open_because(level: u8, targets: &[IGate::TargetView]) -> Vec<String> {
+    let asked = targets.iter().filter(|one| one.target.fromLevel <= level && !one.closed);
+    let words = |one: &IGate::TargetView| {
+        let why = if one.known { "is open" } else { "does not say whether it is closed" };
+        format!("{} (kind {}) {why}", one.target.account, one.target.kind)
+    };
+    let mut open: Vec<String> = asked.map(words).collect();
+    if targets.is_empty() && level > 0 {
+        open.push("its owner has added no target".to_owned());
+    }
+    open
+}
+
 /// The call that asks a gate to close.
 pub(crate) fn trip_call(action: &Action, record: B256) -> IBreaker::tripCall {
     IBreaker::tripCall { r: request(action, record) }
@@ -222,5 +258,29 @@ mod tests {
         assert_eq!(word.get(Field::LimitedUntilHeight), 9);
         assert_eq!(word.get(Field::ClosedUntilHeight), 0);
         assert_eq!(ScopeWord(Field::ClosedUntil.place(u64::MAX)).get(Field::ClosedUntilHeight), 0);
+    }
+
+    #[test]
+    fn a_gate_s_targets_that_a_level_asks_for_and_that_are_open_are_told() {
+        let view = |account: u8, from_level: u8, known: bool, closed: bool| IGate::TargetView {
+            target: IGate::Target {
+                account: alloy::primitives::Address::with_last_byte(account),
+                kind: 0,
+                fromLevel: from_level,
+                argument: B256::ZERO,
+                status: alloy::primitives::Address::ZERO,
+            },
+            ours: false,
+            known,
+            closed,
+        };
+        let targets = [view(1, 2, true, true), view(2, 2, true, false), view(3, 1, false, false)];
+        let open = open_because(2, &targets);
+        assert_eq!(open.len(), 2, "{open:?}");
+        assert!(open.iter().any(|text| text.contains("02 (kind 0) is open")), "{open:?}");
+        assert!(open.iter().any(|text| text.contains("03 (kind 0) does not say")), "{open:?}");
+        assert_eq!(open_because(1, &targets).len(), 1);
+        assert!(open_because(0, &targets).is_empty() && open_because(0, &[]).is_empty());
+        assert_eq!(open_because(2, &[]).len(), 1, "without targets nothing is closed");
     }
 }

@@ -1,7 +1,7 @@
 //! What a quorum of operators tells of the newest block, of a gate, and of what it should have paused.
 
 use futures::future::join_all;
-use portcullis_adapter::{AdapterError, GateReport};
+use portcullis_adapter::{AdapterError, GateReport, contain::not_followed};
 use portcullis_rpc::{Client, RpcError, Wait, quorum};
 use portcullis_verifier::{B256, BlockRef, FaultKind, U256};
 
@@ -10,6 +10,7 @@ use super::{
     query,
 };
 use crate::{
+    address::shown,
     config::{CompiledTarget, GateKind},
     error::no_quorum,
     limits,
@@ -145,6 +146,33 @@ pub(crate) async fn gate(
     }
     let word = (!agreed.value.is_zero()).then_some(ScopeWord(agreed.value));
     Ok(guard::report(word, tip.block, tip.time))
+}
+
+/// Which of these mints a Gate has not paused although its scope was closed, in words; none where there is no such mint, and
+/// where nobody tells. One voice: people are told, and nothing is decided by it.
+pub(crate) async fn unenforced(
+    network: &Network,
+    target: &CompiledTarget,
+    mints: &[B256],
+    scope: B256,
+) -> Option<String> {
+    if mints.is_empty() {
+        return None;
+    }
+    for operator in &network.operators {
+        let client = &operator.lanes.contain;
+        let Ok((slot, Some(word))) = scope_word(client, target, &[], scope, 0).await else { continue };
+        if word.hold() < 2 && word.not_enforced() == word {
+            return None;
+        }
+        let Ok((_slot, accounts)) = query::accounts(client, mints, slot).await else { continue };
+        let open = mints.iter().zip(accounts).filter_map(|(mint, account)| {
+            let paused = account.is_some_and(|account| is_paused(&account.data));
+            (!paused).then(|| format!("mint {} is not paused", shown(*mint)))
+        });
+        return not_followed(&shown(target.address), &open.collect::<Vec<_>>());
+    }
+    None
 }
 
 #[cfg(test)]

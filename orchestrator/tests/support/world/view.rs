@@ -139,11 +139,11 @@ impl Prove for View {
                 .iter()
                 .find(|b| b.hash == block.hash)
                 .map(|b| b.events.iter().any(|o| o.position().log_index == *log_index && o.raw() == *raw)),
-            Claim::State { block, value, key, .. } => side
-                .blocks
-                .iter()
-                .any(|b| b.hash == block.hash)
-                .then(|| U256::from(until_at(side, *key, block.height)) >= *value),
+            Claim::State { block, value, key, .. } => {
+                side.blocks.iter().any(|b| b.hash == block.hash).then(|| {
+                    side.heedless.is_none() && U256::from(until_at(side, *key, block.height)) >= *value
+                })
+            }
             _ => None,
         });
         match truth {
@@ -249,6 +249,10 @@ impl Contain for View {
             relation: Relation::AtLeast,
             value: U256::from(action.until),
         }
+    }
+
+    async fn unenforced(&self, _target: B256, _scope: B256) -> Option<String> {
+        self.side(|side| side.heedless.clone())
     }
 
     async fn gate(&self, _target: B256, scope: B256) -> Result<GateReport, AdapterError> {
