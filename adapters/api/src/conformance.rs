@@ -81,6 +81,12 @@ pub trait Harness: Send + Sync {
     /// report says so.
     fn reorganises(&self) -> bool;
 
+    /// How many blocks are far behind: more than the family takes in one go. Chains that make blocks at a pace of their own
+    /// take that long for it.
+    fn far_blocks(&self) -> u64 {
+        200
+    }
+
     /// A new observer, as after a restart of the process.
     async fn observer(&self) -> Result<Arc<dyn Observe>, HarnessError>;
 

@@ -77,6 +77,11 @@ impl Stage for CosmosStage {
         Ok(Arc::new(cosmos.observer()))
     }
 
+    /// Three batches of catching up, and eight heights in flight at a time.
+    fn far_blocks(&self) -> u64 {
+        100
+    }
+
     async fn produce(&self, blocks: u64, events_each: u32) {
         self.world.produce(blocks, events_each).await;
     }

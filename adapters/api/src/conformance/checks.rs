@@ -134,7 +134,7 @@ async fn catch_up(harness: &dyn Harness) -> Result<(), String> {
         harness.reorg(2, 1).await.map_err(text)?;
     }
     harness.produce(20, 1).await.map_err(text)?;
-    harness.produce(200, 0).await.map_err(text)?;
+    harness.produce(harness.far_blocks(), 0).await.map_err(text)?;
     let watch = Watch::start(harness, ledger.resume()).await?;
     watch.caught_up(harness).await?;
     watch.stop().await.map(drop)

@@ -20,6 +20,9 @@ pub(crate) enum Trouble {
     /// Events that the quorum contradicts.
     DissentEvents,
     /// The light client cannot go on, and no operator is to blame.
+    ///
+    /// Told as darkness and not as [`FaultKind::Unproven`], which says that operators' reports are delivered as before: here
+    /// no block is delivered that the light client has not verified, so that from then on nothing of the chain is seen.
     Unproven,
     /// Behind.
     Lagging,

@@ -62,6 +62,10 @@ pub trait Stage: Send + Sync {
     fn reorganises(&self) -> bool {
         false
     }
+    /// As [`Harness::far_blocks`].
+    fn far_blocks(&self) -> u64 {
+        200
+    }
     /// As [`Harness::truth`].
     ///
     /// # Errors
@@ -113,6 +117,10 @@ impl<S: Stage> Harness for Behind<S> {
 
     fn reorganises(&self) -> bool {
         self.0.reorganises()
+    }
+
+    fn far_blocks(&self) -> u64 {
+        self.0.far_blocks()
     }
 
     async fn observer(&self) -> Result<Arc<dyn Observe>, HarnessError> {
