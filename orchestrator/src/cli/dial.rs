@@ -139,6 +139,7 @@ mod tests {
     #[test]
     fn what_only_slows_is_a_warning_and_what_works_has_no_code() {
         assert!(found("push", false).is_fine() && found("receipts", false).is_fine());
+        assert!(found("durable", false).is_fine() && found("durable", false).code == Some("PC-0985"));
         assert!(!found("scope", false).is_fine() && !found("endpoint", false).is_fine());
         assert_eq!(found("scope", false).code, Some("PC-0309"));
         let explained =
