@@ -14,7 +14,7 @@ use portcullis_rpc::testing::{
     FaultProxy, Rewrite,
     suite::{Stage, Tongue, failed, passes},
 };
-use portcullis_solana::{Solana, SolanaConfig};
+use portcullis_solana::{Solana, SolanaConfig, limits};
 use portcullis_verifier::OperatorId;
 use serde_json::json;
 use support::{World, names, node_available};
@@ -78,6 +78,11 @@ impl Stage for SolanaStage {
 
     async fn produce(&self, blocks: u64, events_each: u32) {
         self.world.produce(blocks, events_each).await;
+    }
+
+    /// With the blocks of events before them more than one list of slots tells of.
+    fn far_blocks(&self) -> u64 {
+        limits::LIST_SLOTS
     }
 
     async fn truth(&self) -> Result<Truth, HarnessError> {
