@@ -7,13 +7,15 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use portcullis_adapter::{Prove, conformance::TrueEvent};
 use portcullis_rpc::testing::{Fault, Rewrite};
-use portcullis_solana::{Solana, SolanaConfig, stakes::StakeSource};
+use portcullis_solana::{Solana, SolanaConfig, devnet::DevnetConfig, stakes::StakeSource};
 use portcullis_verifier::{
     Assurance, BlockRef, ChainId, Claim, Inclusion, Quorum, System, Trust, Verdict,
     solana::{ReportEvidence, ReportSystem, Scrutiny, system_name},
 };
 use serde_json::json;
 use support::{World, names, node_available};
+
+const ALL: Option<Quorum> = Some(Quorum { agreeing: 3, of: 3 });
 
 /// A chain whose table of stakes is pinned as its operators tell it now.
 async fn pinned(world: &World, folder: &std::path::Path) -> Solana {
@@ -52,6 +54,26 @@ async fn judged(solana: &Solana, claim: &Claim) -> Assurance {
     assurance
 }
 
+/// A mint in a block that was voted for.
+///
+/// A validator that falls behind, as on a busy machine, votes for a later block and never for the one before: of that one
+/// nothing can be said of stake, and what is reported of it must count all the same.
+async fn voted_for(world: &World, solana: &Solana) -> Claim {
+    for _ in 0..5 {
+        let slot = world.mints(1).await;
+        let (_, events) = world.truth().await;
+        let claim = claim(world, events.into_iter().find(|event| event.height == slot).unwrap());
+        let assurance = judged(solana, &claim).await;
+        println!("slot {slot}: {assurance:?}");
+        assert_eq!(assurance.header.quorum, ALL);
+        if let Some(signed) = assurance.header.signed_bps {
+            assert_eq!(signed, 10_000, "the only validator has all of the stake");
+            return claim;
+        }
+    }
+    panic!("of five blocks none was voted for");
+}
+
 /// A block whose votes are left out.
 fn no_votes() -> Rewrite {
     Arc::new(|_, params, mut honest| {
@@ -67,7 +89,8 @@ async fn the_only_validator_s_stake_stands_beside_what_is_reported() {
     if !node_available() {
         return;
     }
-    let world = World::start().await;
+    // Slots as long as they are elsewhere: a vote for one of 50 ms comes more than four blocks later when the machine is busy.
+    let world = World::with(DevnetConfig::default()).await;
     let folder = tempfile::tempdir().unwrap();
     let solana = pinned(&world, folder.path()).await;
     let checks = solana.dial().await;
@@ -79,14 +102,7 @@ async fn the_only_validator_s_stake_stands_beside_what_is_reported() {
         );
     }
 
-    let slot = world.mints(1).await;
-    let (_, events) = world.truth().await;
-    let event = events.into_iter().find(|event| event.height == slot).unwrap();
-    let claim = claim(&world, event);
-    let all = Some(Quorum { agreeing: 3, of: 3 });
-    let assurance = judged(&solana, &claim).await;
-    assert_eq!((assurance.header.signed_bps, assurance.header.quorum), (Some(10_000), all));
-    println!("slot {slot}: {assurance:?}");
+    let claim = voted_for(&world, &solana).await;
 
     // Who leaves votes out is asked around; where all of them do, what they report still counts.
     world.proxies[0].set("getBlock", Fault::Lie(no_votes()));
@@ -94,5 +110,5 @@ async fn the_only_validator_s_stake_stands_beside_what_is_reported() {
     assert_eq!(judged(&solana, &claim).await.header.signed_bps, Some(10_000));
     world.proxies[2].set("getBlock", Fault::Lie(no_votes()));
     let assurance = judged(&solana, &claim).await;
-    assert_eq!((assurance.header.signed_bps, assurance.header.quorum), (None, all));
+    assert_eq!((assurance.header.signed_bps, assurance.header.quorum), (None, ALL));
 }
