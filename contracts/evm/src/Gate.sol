@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {IGate} from "./IGate.sol";
 import {IBreaker} from "./IGuard.sol";
-import {ScopeWord} from "./lib/ScopeWord.sol";
+import {ScopeWord, ScopeWordLib} from "./lib/ScopeWord.sol";
 import {Switches} from "./lib/Switches.sol";
 import {Breaker} from "./parts/Breaker.sol";
 
@@ -14,7 +14,8 @@ interface IOwnable {
 
 /// @title Gate: the breaker that holds the pausing power over contracts that exist already
 /// @notice A target that refuses does not undo the trip: the scope's state stands, the refusal is an event, and anyone
-/// may call `enforce` until it is closed. Nothing is opened that the gate did not close itself.
+/// may call `enforce` until it is closed. What of the state the targets followed is a second word of the scope, and that is
+/// what a proof of the gate reads. Nothing is opened that the gate did not close itself.
 contract Gate is Breaker, IGate {
     using Switches for Target;
 
@@ -28,6 +29,9 @@ contract Gate is Breaker, IGate {
         bool ours;
         bool memo;
     }
+
+    /// @dev SECURITY: storage slot 8. Proofs read `keccak256(abi.encode(scope, 8))`; nothing may be declared before it.
+    mapping(bytes32 scope => ScopeWord) private _enforced;
 
     mapping(bytes32 scope => Entry[]) private _entries;
     mapping(bytes32 identity => bool) private _taken;
@@ -49,14 +53,15 @@ contract Gate is Breaker, IGate {
     function registerScope(bytes32 bridge, uint8 direction, bytes32 corridor, bytes32 asset)
         external
         onlyOwnerDelayed
-        returns (bytes32)
+        returns (bytes32 scope)
     {
-        return _register(bridge, direction, corridor, asset, 0);
+        scope = _register(bridge, direction, corridor, asset, 0);
+        _attest(scope, _scopes[scope]);
     }
 
     /// @inheritdoc IGate
     function addTarget(bytes32 scope, Target calldata target) external onlyOwnerDelayed {
-        _known(scope);
+        ScopeWord word = _known(scope);
         Entry[] storage entries = _entries[scope];
         if (entries.length == MAX_TARGETS) revert TooManyTargets(scope);
         if ((target.fromLevel != 1 && target.fromLevel != 2) || !target.sound()) revert InvalidTarget(target.account);
@@ -69,6 +74,7 @@ contract Gate is Breaker, IGate {
         ++_listed[target.account];
         entries.push(Entry(target, false, false));
         emit TargetAdded(scope, target.account, target.kind, target.fromLevel, target.argument);
+        _attest(scope, word);
     }
 
     /// @inheritdoc IGate
@@ -83,6 +89,7 @@ contract Gate is Breaker, IGate {
         entries[index] = entries[entries.length - 1];
         entries.pop();
         emit TargetRemoved(scope, entry.target.account, entry.target.kind, entry.target.argument);
+        _attest(scope, _scopes[scope]);
     }
 
     /// @inheritdoc IGate
@@ -112,6 +119,11 @@ contract Gate is Breaker, IGate {
         }
     }
 
+    /// @inheritdoc IGate
+    function enforcedOf(bytes32 scope) external view returns (ScopeState memory) {
+        return _enforced[scope].unpack();
+    }
+
     /// @dev SECURITY: a target may close at the limited level already, and a stolen key must not do that for ever.
     function _limitedCosts() internal pure override returns (bool) {
         return true;
@@ -138,6 +150,7 @@ contract Gate is Breaker, IGate {
         for (uint256 i; i < entries.length; ++i) {
             if (level >= entries[i].target.fromLevel) _close(scope, entries[i]);
         }
+        _attest(scope, word);
     }
 
     function _restore(bytes32 scope, ScopeWord word) private {
@@ -146,6 +159,28 @@ contract Gate is Breaker, IGate {
         for (uint256 i; i < entries.length; ++i) {
             if (level < entries[i].target.fromLevel && entries[i].ours) _open(scope, entries[i]);
         }
+        _attest(scope, word);
+    }
+
+    /// @dev Writes down what of a scope's word its targets follow: after every change of the word or of the targets, and
+    /// after every attempt.
+    /// SECURITY: who proves that a gate is closed reads this and not the word, which says only what was asked for. A scope
+    /// without targets closes nothing, and one target that does not say that it is closed takes back what the others are
+    /// worth.
+    function _attest(bytes32 scope, ScopeWord word) private {
+        Entry[] storage entries = _entries[scope];
+        bool closes = entries.length != 0;
+        bool limits = closes;
+        for (uint256 i; i < entries.length; ++i) {
+            Target memory t = entries[i].target;
+            // SECURITY: a target that is starved cannot answer, and anyone could have it written that it is open.
+            if (gasleft() < 2 * Switches.TARGET_GAS) revert GasTooLow();
+            (bool known, bool closed) = t.isClosed();
+            if (known && closed) continue;
+            closes = false;
+            if (t.fromLevel == ScopeWordLib.LIMITED) limits = false;
+        }
+        _enforced[scope] = word.followed(closes, limits);
     }
 
     function _close(bytes32 scope, Entry storage entry) private {

@@ -68,7 +68,7 @@ interface IGate is IBreaker {
     /// @notice The gate still keeps it closed.
     error TargetHeld(address account);
     error TooManyTargets(bytes32 scope);
-    /// @notice Too little gas was sent for the targets to act: they would fail while the trip counts.
+    /// @notice Too little gas was sent for the targets to act or to answer: they would fail while the call counts.
     error GasTooLow();
     error HandBackFailed(address account);
 
@@ -78,6 +78,10 @@ interface IGate is IBreaker {
     function restore(bytes32 scope) external;
 
     function targetsOf(bytes32 scope) external view returns (TargetView[] memory);
+
+    /// @notice The scope's state with nothing closed, limited or held that one of its targets did not follow when it was
+    /// last tried. A gate without targets enforces nothing.
+    function enforcedOf(bytes32 scope) external view returns (ScopeState memory);
 
     // Owner; at once before `seal`, scheduled after it:
     function addTarget(bytes32 scope, Target calldata target) external;

@@ -82,6 +82,23 @@ library ScopeWordLib {
         return _set(w, GENERATION, BITS_32, generation_);
     }
 
+    /// @notice What is left of a word where not all of it was followed.
+    /// @param closes Whether everything is closed that closing asks for.
+    /// @param limits Whether everything is closed that limiting asks for; so it is where everything is that closing asks for.
+    function followed(ScopeWord w, bool closes, bool limits) internal pure returns (ScopeWord rest) {
+        uint8 held = w.hold();
+        rest = w;
+        if (!closes) {
+            rest = rest.withClosed(0, 0);
+            if (held == CLOSED) held = LIMITED;
+        }
+        if (!limits) {
+            rest = rest.withLimited(0, 0);
+            if (held == LIMITED) held = OPEN;
+        }
+        rest = rest.withHold(held);
+    }
+
     /// @notice The level now: the strictest of hold, closure and limitation. An unregistered scope is closed.
     /// @dev A level holds while `now < until` or `height < untilHeight`.
     function level(ScopeWord w) internal view returns (uint8) {

@@ -5,7 +5,7 @@ import {IGate} from "../../src/IGate.sol";
 import {IBreaker} from "../../src/IGuard.sol";
 import {Vm} from "../support/Vm.sol";
 import {GateFixture} from "./GateFixture.sol";
-import {Vault} from "./Targets.sol";
+import {Difficult, Vault} from "./Targets.sol";
 
 /// @notice Rule 11.10: a gate closes by kind, restores only what it closed, and needs nobody for the way back.
 contract GateTest is GateFixture {
@@ -16,6 +16,7 @@ contract GateTest is GateFixture {
             yes(trip(scopes[i], 2, 1 hours), "tripped");
             yes(isClosed(kind), "closed by the trip");
             yes(ours(scopes[i]), "ours");
+            yes(followed(scopes[i]), "and followed");
         }
         vm.warp(START + 1 hours - 1);
         for (uint256 i; i < KINDS; ++i) {
@@ -211,6 +212,70 @@ contract GateTest is GateFixture {
         vm.prank(TRIPPER);
         gate.release(scopes[0], 0, 0, 0);
         eq(uint256(vm.load(address(gate), keccak256(abi.encode(scopes[0], uint256(0))))) & 1, 1, "same slot as a guard");
+    }
+
+    function test_what_is_enforced_is_a_word_of_its_own_with_the_scopes_fields() public {
+        yes(trip(scopes[0], 2, 1 hours), "tripped");
+        IBreaker.ScopeState memory asked = gate.stateOf(scopes[0]);
+        IBreaker.ScopeState memory done = gate.enforcedOf(scopes[0]);
+        eq(keccak256(abi.encode(done)), keccak256(abi.encode(asked)), "the same fields");
+        eq(done.closedUntil, START + 1 hours, "closed");
+        yes(followed(scopes[0]), "in the slot that proofs read");
+        vm.prank(GUARDIAN);
+        gate.hold(scopes[0], 2);
+        eq(gate.enforcedOf(scopes[0]).hold, 2, "a hold is enforced, too");
+        release(scopes[0], 0);
+        eq(gate.enforcedOf(scopes[0]).hold, 0, "until it is released");
+        eq(gate.enforcedOf(scopes[0]).generation, 1, "the generation goes with it");
+    }
+
+    function test_a_scope_without_targets_enforces_nothing() public {
+        (bool done,) = ownerLater(abi.encodeCall(IBreaker.registerScope, ("bridge", 2, "empty", bytes32(0))));
+        yes(done, "scope");
+        bytes32 scope = gate.scopeOf("bridge", 2, "empty", bytes32(0));
+        yes(word(scope, ENFORCED) != 0, "the gate says so from the beginning");
+        yes(trip(scope, 2, 1 hours), "tripped");
+        eq(gate.levelOf(scope), 2, "closed in the state");
+        IBreaker.ScopeState memory state = gate.enforcedOf(scope);
+        eq(uint256(state.closedUntil) + state.limitedUntil + state.hold, 0, "and nowhere else");
+        yes(state.registered, "registered");
+    }
+
+    /// @dev What limiting asks for can stand where closing does not.
+    function test_a_refused_closure_leaves_the_limitation_enforced() public {
+        (bytes32 scope,) = _limitedTarget();
+        Difficult difficult = new Difficult();
+        IGate.Target memory t = IGate.Target(address(difficult), IGate.Kind.Pausable, 2, 0, address(0));
+        (bool done,) = ownerLater(abi.encodeCall(IGate.addTarget, (scope, t)));
+        yes(done, "target");
+        difficult.setMood(Difficult.Mood.Refuses);
+        trip(scope, 2, 1 hours);
+        vm.prank(GUARDIAN);
+        gate.hold(scope, 2);
+        IBreaker.ScopeState memory state = gate.enforcedOf(scope);
+        eq(state.closedUntil, 0, "not closed");
+        eq(state.limitedUntil, block.timestamp + 1 hours + TAIL, "limited");
+        eq(state.hold, 1, "and held so");
+        difficult.setMood(Difficult.Mood.Fair);
+        vm.prank(STRANGER);
+        gate.enforce(scope);
+        yes(followed(scope), "until it follows");
+        difficult.setMood(Difficult.Mood.Silent);
+        vm.prank(STRANGER);
+        gate.restore(scope);
+        eq(gate.enforcedOf(scope).closedUntil, 0, "what does not answer is not known to be closed");
+    }
+
+    function test_what_others_opened_is_not_enforced_any_more() public {
+        trip(scopes[0], 2, 1 hours);
+        vm.prank(PEOPLE);
+        vault.unpause();
+        vm.prank(STRANGER);
+        gate.restore(scopes[0]);
+        eq(gate.enforcedOf(scopes[0]).closedUntil, 0, "told by whoever looks");
+        vm.prank(STRANGER);
+        gate.enforce(scopes[0]);
+        yes(followed(scopes[0]), "enforced again");
     }
 
     function _limitedTarget() private returns (bytes32 scope, Vault other) {

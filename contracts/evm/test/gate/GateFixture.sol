@@ -26,6 +26,8 @@ abstract contract GateFixture is TestBase {
     bytes16 internal constant SUBJECT = 0x000000000000000045849994fc9c7b15;
 
     uint256 internal constant KINDS = 6;
+    /// @dev The slot of what is enforced.
+    uint256 internal constant ENFORCED = 8;
 
     Gate internal gate;
     Vault internal vault;
@@ -106,6 +108,16 @@ abstract contract GateFixture is TestBase {
 
     function ours(bytes32 scope) internal view returns (bool) {
         return gate.targetsOf(scope)[0].ours;
+    }
+
+    /// @dev Whether all of what a scope's word asks for is enforced, as a proof reads it.
+    function followed(bytes32 scope) internal view returns (bool) {
+        return word(scope, ENFORCED) == word(scope, 0);
+    }
+
+    /// @dev A word of a scope, from the mapping that is declared at this slot.
+    function word(bytes32 scope, uint256 slot) internal view returns (bytes32) {
+        return vm.load(address(gate), keccak256(abi.encode(scope, slot)));
     }
 
     /// @dev Announces an owner's call, waits, and makes it.

@@ -36,11 +36,13 @@ contract GateTroubleTest is GateFixture {
             eq(gate.levelOf(scope), 2, "closed in the state");
             IGate.TargetView[] memory views = gate.targetsOf(scope);
             no(views[0].ours, "not closed, not ours");
+            eq(gate.enforcedOf(scope).closedUntil, 0, "and nothing says that the scope is closed");
             yes(views[1].ours && views[1].closed, "the next target was closed");
             difficult.setMood(Difficult.Mood.Fair);
             vm.prank(STRANGER);
             gate.enforce(scope);
             yes(difficult.paused() && gate.targetsOf(scope)[0].ours, "tried again until closed");
+            yes(followed(scope), "and now it is told");
             vm.revertToState(snapshot);
         }
     }
@@ -57,6 +59,7 @@ contract GateTroubleTest is GateFixture {
         difficult.setMood(Difficult.Mood.Silent);
         trip(scope, 2, 1 hours);
         yes(difficult.isPausedInside(), "it was told to close");
+        eq(gate.enforcedOf(scope).closedUntil, 0, "whether it is, nobody knows");
         no(gate.targetsOf(scope)[0].ours, "whether it had been open, nobody knows");
         difficult.setMood(Difficult.Mood.Fair);
         vm.warp(block.timestamp + 10 hours);
@@ -103,6 +106,46 @@ contract GateTroubleTest is GateFixture {
         vm.prank(TRIPPER);
         (done,) = address(gate).call{gas: 2_500_000}(abi.encodeCall(IBreaker.trip, (r)));
         yes(done && difficult.paused(), "enough gas");
+    }
+
+    /// @dev Nor have it written that a closed target is open, because it was starved when it was asked. Of the gas 1/64 stays
+    /// with the gate, just enough to write, when the last target needs nearly all that it may have.
+    function test_too_little_gas_cannot_have_it_written_that_a_target_is_open() public {
+        (bool removed,) = ownerLater(abi.encodeCall(IGate.removeTarget, (scope, 1)));
+        yes(removed, "alone");
+        trip(scope, 2, 1 hours);
+        difficult.setMood(Difficult.Mood.Slow);
+        gate.restore(scope);
+        yes(followed(scope), "it answers with nearly all of its gas");
+        uint256 told;
+        for (uint256 gas_ = 380_000; gas_ < 480_000; gas_ += 250) {
+            vm.prank(STRANGER);
+            (bool done,) = address(gate).call{gas: gas_}(abi.encodeCall(IGate.restore, (scope)));
+            yes(followed(scope), "told as it is, or not at all");
+            if (done) ++told;
+        }
+        vm.prank(STRANGER);
+        (bool enough,) = address(gate).call{gas: 900_000}(abi.encodeCall(IGate.restore, (scope)));
+        yes(enough && told == 0, "with enough gas it is");
+    }
+
+    function test_who_comes_takes_back_what_is_enforced_and_who_leaves_gives_it() public {
+        trip(scope, 2, MAX);
+        yes(followed(scope), "closed");
+        Difficult late = new Difficult();
+        IGate.Target memory t = IGate.Target(address(late), IGate.Kind.Pausable, 2, 0, address(0));
+        vm.prank(OWNER);
+        gate.schedule(abi.encodeCall(IGate.addTarget, (scope, t)));
+        vm.prank(OWNER);
+        gate.schedule(abi.encodeCall(IGate.removeTarget, (scope, 2)));
+        vm.warp(block.timestamp + MAX);
+        trip(scope, 2, 1 hours);
+        vm.prank(OWNER);
+        gate.addTarget(scope, t);
+        eq(gate.enforcedOf(scope).closedUntil, 0, "the new one is open");
+        vm.prank(OWNER);
+        gate.removeTarget(scope, 2);
+        yes(followed(scope), "the others are closed");
     }
 
     function test_one_switch_belongs_to_one_scope() public {

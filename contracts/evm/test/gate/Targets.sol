@@ -155,7 +155,9 @@ contract Difficult {
         /// Answers only when it is paused.
         Shy,
         Greedy,
-        Noisy
+        Noisy,
+        /// Answers, at a price close to what the gate allows.
+        Slow
     }
 
     Mood public mood;
@@ -180,6 +182,7 @@ contract Difficult {
     function paused() external view returns (bool) {
         if (mood == Mood.Silent || (mood == Mood.Shy && !_paused)) revert("who asks?");
         if (mood == Mood.Greedy) _burn();
+        if (mood == Mood.Slow) _burn(390_000);
         return _paused;
     }
 
@@ -190,6 +193,14 @@ contract Difficult {
     function _burn() private view {
         uint256 word;
         while (gasleft() > 100) {
+            word = uint256(keccak256(abi.encode(word)));
+        }
+    }
+
+    function _burn(uint256 amount) private view {
+        uint256 begun = gasleft();
+        uint256 word;
+        while (begun - gasleft() < amount) {
             word = uint256(keccak256(abi.encode(word)));
         }
     }
