@@ -6,8 +6,6 @@ use core::time::Duration;
 pub const CHAIN_CHECK: Duration = Duration::from_secs(2);
 /// Shortest time for which dissenters are listened to once a quorum agrees.
 pub const GRACE_MIN: Duration = Duration::from_millis(1);
-/// Failures of a push socket in a row before its operator is called dark.
-pub const SOCKET_FAILURES: u32 = 3;
 
 /// Longest silence of a push socket, milliseconds: a few blocks of the slowest chains of this family.
 pub const SILENCE_DEFAULT_MS: u64 = 30_000;
@@ -79,10 +77,6 @@ pub const TICK_MS: u64 = 100;
 pub const NUDGE_AFTER_MS: u64 = 500;
 /// How often an operator is asked whether its node still serves the blocks that are needed, milliseconds.
 pub const PROBE_MS: u64 = 1_000;
-/// First pause before a socket is opened again, milliseconds.
-pub const RECONNECT_MIN_MS: u64 = 100;
-/// Longest pause before a socket is opened again, milliseconds.
-pub const RECONNECT_MAX_MS: u64 = 2_000;
 /// Reports that may wait for the observer: a slow feed slows the sockets down, nothing is dropped.
 pub const REPORTS_QUEUE: usize = 1_024;
 /// Pushes that one socket may have waiting; beyond it the socket is closed and back-filled.

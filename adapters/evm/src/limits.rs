@@ -8,8 +8,6 @@ pub const GRACE_MIN: Duration = Duration::from_millis(1);
 pub const GRACE_MAX: Duration = Duration::from_millis(50);
 /// How long endpoints are waited for when watching begins.
 pub const CHAIN_CHECK: Duration = Duration::from_secs(2);
-/// Failures of a push socket in a row before its operator is called dark.
-pub const SOCKET_FAILURES: u32 = 3;
 /// Receipts asked for at one time where a node gives them one by one.
 pub const RECEIPTS_IN_FLIGHT: usize = 16;
 
@@ -75,11 +73,6 @@ pub const NUDGE_AFTER_MS: u64 = 500;
 pub const TICK_MS: u64 = 100;
 /// Pause between questions for the `safe` and `finalized` tags, milliseconds; they move once an epoch.
 pub const FINALITY_POLL_MS: u64 = 2_000;
-/// First pause before a socket is opened again, milliseconds.
-pub const RECONNECT_MIN_MS: u64 = 100;
-/// Longest pause before a socket is opened again, milliseconds: a node that returns is seen soon, because value may have
-/// left while all were dark.
-pub const RECONNECT_MAX_MS: u64 = 2_000;
 
 /// Steps of a fee schedule: with an eighth each, a hundredfold offer.
 pub const BUMPS_MAX: u16 = 40;

@@ -3,7 +3,7 @@
 //! *Who is in the play.* A [`Client`] asks one operator's endpoint in one [`Lane`]: bounded in bytes, time,
 //! concurrency and retries. [`quorum`] asks many and groups equal answers; [`hedged`] asks a second one when the
 //! first is slow, for reads that feed no verdict; [`broadcast`] hands the same bytes to all. [`ws::connect`]
-//! opens a push socket that says when it ends and never hides a gap.
+//! opens a push socket that says when it ends and never hides a gap; [`push::keep_open`] opens the next one.
 //!
 //! **Architecture Invariant:** nothing here knows a chain family, and nothing here retries or hedges a
 //! submission.
@@ -15,6 +15,7 @@ pub mod http;
 pub mod limits;
 pub mod loopback;
 pub mod operators;
+pub mod push;
 pub mod quorum;
 pub mod request;
 pub mod stack;

@@ -27,6 +27,13 @@ pub const RATE_LIMIT_MAX: Duration = Duration::from_secs(30);
 /// Bytes that a socket is read in, and keeps for it: a head and some logs. A longer message makes more room while it
 /// comes. The library's own size is meant for one busy socket; a service has one for every operator of every chain.
 pub const WS_READ_BYTES: usize = 16 << 10;
+/// Failures of a push socket in a row before its operator is called dark.
+pub const SOCKET_FAILURES: u32 = 3;
+/// First pause before a socket is opened again, milliseconds.
+pub const RECONNECT_MIN_MS: u64 = 100;
+/// Longest pause before a socket is opened again, milliseconds: a node that returns is seen soon, because value may have
+/// left while all were dark.
+pub const RECONNECT_MAX_MS: u64 = 2_000;
 /// Requests of one connection that may wait for their answer.
 pub const WS_PENDING_MAX: usize = 1_024;
 /// Commands that may wait for the socket task.

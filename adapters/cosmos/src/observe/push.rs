@@ -8,7 +8,9 @@ use std::{
 use portcullis_rpc::{
     Operator, ReplySize, RpcError, RpcRequest,
     faults::kind_of,
-    ws::{self, Push, WsClient, WsSettings},
+    limits as rpc_limits,
+    push::{self, End, Watched},
+    ws::{self, Push, WsClient},
 };
 use portcullis_verifier::FaultKind;
 use serde_json::json;
@@ -38,22 +40,6 @@ pub(crate) struct Watcher {
     pub(crate) stop: CancellationToken,
 }
 
-/// Why a session ended.
-enum End {
-    /// The observer is gone.
-    Stop,
-    /// The socket failed.
-    Failed(FaultKind, String),
-    /// Nothing was pushed for longer than the bound.
-    Silent,
-}
-
-impl From<RpcError> for End {
-    fn from(error: RpcError) -> Self {
-        Self::Failed(kind_of(&error), chain_of(&error))
-    }
-}
-
 /// Asks an operator for its head once. Who serves another chain is named, and counts for nothing.
 pub(crate) async fn poll(network: &Network, operator: usize) -> Report {
     let Some(endpoint) = network.operators.get(operator) else {
@@ -72,77 +58,36 @@ pub(crate) async fn poll(network: &Network, operator: usize) -> Report {
     }
 }
 
-impl Watcher {
-    pub(crate) async fn run(self) {
-        let stop = self.stop.clone();
-        tokio::select! {
-            () = stop.cancelled() => {}
-            () = self.watch() => {}
-        }
-    }
+impl Watched for Watcher {
+    type Last = u64;
 
-    fn endpoint(&self) -> Option<&Operator> {
-        self.network.operators.get(self.operator)
-    }
-
-    async fn watch(&self) {
-        let Some(endpoint) = self.endpoint() else { return };
-        if !self.right_chain().await {
-            return;
-        }
-        let Some(url) = &endpoint.ws else {
-            loop {
-                sleep(Duration::from_millis(self.compiled.config.poll_ms)).await;
-                if !self.poll_once().await {
-                    return;
-                }
-            }
+    async fn session(&self) -> (End, Option<u64>) {
+        let Some((endpoint, url)) = self.socket() else { return (End::Stop, None) };
+        let (client, mut pushes) = match self.open(endpoint, url).await {
+            Ok(open) => open,
+            Err(error) => return (error.into(), None),
         };
-        let mut pause_ms = limits::RECONNECT_MIN_MS;
-        let mut failures = 0u32;
+        // What happened between two sockets is found from the newest height: everything below is asked for.
+        if !self.poll_once().await {
+            return (End::Stop, None);
+        }
+        let silence = Duration::from_millis(self.compiled.config.silence_ms);
+        let mut last = None;
         loop {
-            let began = Instant::now();
-            let (end, last) = self.session(endpoint, url).await;
-            if began.elapsed() > Duration::from_millis(limits::RECONNECT_MAX_MS) {
-                (pause_ms, failures) = (limits::RECONNECT_MIN_MS, 0);
+            let Ok(push) = timeout(silence, pushes.recv()).await else { return (End::Silent, last) };
+            let Some(push) = push else { return (End::of(&client), last) };
+            match self.take(push).await {
+                Ok(Some(height)) => last = Some(height),
+                Ok(None) => {}
+                Err(end) => return (end, last),
             }
-            failures = failures.saturating_add(1);
-            match end {
-                End::Stop => return,
-                // A socket that breaks and opens again is the network's way; one that does not is trouble.
-                End::Failed(FaultKind::Dark, _) if failures < limits::SOCKET_FAILURES => {}
-                End::Failed(kind, what) => self.trouble(kind, format!("push socket: {what}")).await,
-                End::Silent => self.explain_silence(last).await,
-            }
-            metrics::counter!("portcullis_push_reconnects_total", "operator" => endpoint.name.as_str().to_owned())
-                .increment(1);
-            // The chain goes on while the socket is away.
-            if !self.poll_once().await {
-                return;
-            }
-            sleep(Duration::from_millis(pause_ms)).await;
-            pause_ms = pause_ms.saturating_mul(2).min(limits::RECONNECT_MAX_MS);
         }
     }
 
-    /// Returns once the endpoint has shown that it serves this chain; false when the observer is gone.
-    async fn right_chain(&self) -> bool {
-        let mut pause_ms = limits::RECONNECT_MIN_MS;
-        loop {
-            let report = poll(&self.network, self.operator).await;
-            let right = matches!(report, Report::Head { .. });
-            if self.reports.send(report).await.is_err() {
-                return false;
-            }
-            if right {
-                return true;
-            }
-            sleep(Duration::from_millis(pause_ms)).await;
-            pause_ms = pause_ms.saturating_mul(2).min(limits::RECONNECT_MAX_MS);
-        }
+    async fn poll_once(&self) -> bool {
+        self.reports.send(poll(&self.network, self.operator).await).await.is_ok()
     }
 
-    /// A silent socket is half open when the node itself has moved on; else the chain stands still.
     async fn explain_silence(&self, last: Option<u64>) {
         let silence = self.compiled.config.silence_ms;
         match poll(&self.network, self.operator).await {
@@ -162,37 +107,52 @@ impl Watcher {
         let operator = Some(self.operator);
         let _observer_gone = self.reports.send(Report::Trouble { operator, kind, what }).await;
     }
+}
 
-    /// Asks for the newest block over HTTP; false when the observer is gone.
-    async fn poll_once(&self) -> bool {
-        self.reports.send(poll(&self.network, self.operator).await).await.is_ok()
+impl Watcher {
+    pub(crate) async fn run(self) {
+        let stop = self.stop.clone();
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = self.watch() => {}
+        }
     }
 
-    /// One socket from opening to its end, and the height that it told last.
-    async fn session(&self, endpoint: &Operator, url: &url::Url) -> (End, Option<u64>) {
-        let (client, mut pushes) = match self.open(endpoint, url).await {
-            Ok(open) => open,
-            Err(error) => return (error.into(), None),
-        };
-        // What happened between two sockets is found from the newest height: everything below is asked for.
-        if !self.poll_once().await {
-            return (End::Stop, None);
+    fn endpoint(&self) -> Option<&Operator> {
+        self.network.operators.get(self.operator)
+    }
+
+    fn socket(&self) -> Option<(&Operator, &url::Url)> {
+        let endpoint = self.endpoint()?;
+        Some((endpoint, endpoint.ws.as_ref()?))
+    }
+
+    async fn watch(&self) {
+        let Some(endpoint) = self.endpoint() else { return };
+        if !self.right_chain().await {
+            return;
         }
-        let silence = Duration::from_millis(self.compiled.config.silence_ms);
-        let mut last = None;
+        if endpoint.ws.is_some() {
+            push::keep_open(endpoint.name, self).await;
+        } else {
+            push::keep_polling(self, Duration::from_millis(self.compiled.config.poll_ms)).await;
+        }
+    }
+
+    /// Returns once the endpoint has shown that it serves this chain; false when the observer is gone.
+    async fn right_chain(&self) -> bool {
+        let mut pause_ms = rpc_limits::RECONNECT_MIN_MS;
         loop {
-            let Ok(push) = timeout(silence, pushes.recv()).await else { return (End::Silent, last) };
-            let Some(push) = push else {
-                let why = client.reason();
-                let kind = why.map_or(FaultKind::Dark, kind_of);
-                let what = why.map_or_else(|| "it ended".to_owned(), |why| chain_of(why));
-                return (End::Failed(kind, what), last);
-            };
-            match self.take(push).await {
-                Ok(Some(height)) => last = Some(height),
-                Ok(None) => {}
-                Err(end) => return (end, last),
+            let report = poll(&self.network, self.operator).await;
+            let right = matches!(report, Report::Head { .. });
+            if self.reports.send(report).await.is_err() {
+                return false;
             }
+            if right {
+                return true;
+            }
+            sleep(Duration::from_millis(pause_ms)).await;
+            pause_ms = push::longer(pause_ms);
         }
     }
 
@@ -202,12 +162,7 @@ impl Watcher {
         url: &url::Url,
     ) -> Result<(WsClient, mpsc::Receiver<Push>), RpcError> {
         let silence = Duration::from_millis(self.compiled.config.silence_ms);
-        let settings = WsSettings {
-            pushes: limits::PUSHES_QUEUE,
-            ping: silence.checked_div(4).unwrap_or(silence),
-            silence,
-            ..WsSettings::default()
-        };
+        let settings = push::settings(limits::PUSHES_QUEUE, silence);
         let (client, pushes) = ws::connect(endpoint.name, url, settings).await?;
         let subscribe = RpcRequest::read("subscribe", json!({ "query": NEW_BLOCKS }), ReplySize::Small);
         client.stream(subscribe).await?;

@@ -7,7 +7,9 @@ use alloy::{primitives::Address, rpc::types::Header};
 use portcullis_rpc::{
     Operator, ReplySize, RpcError, RpcRequest,
     faults::kind_of,
-    ws::{self, Push, WsClient, WsSettings},
+    limits as rpc_limits,
+    push::{self, End, Watched},
+    ws::{self, Push, WsClient},
 };
 use portcullis_verifier::{B256, BlockRef, FaultKind};
 use serde_json::json;
@@ -38,16 +40,6 @@ pub(super) struct Watcher {
     pub(super) stop: CancellationToken,
 }
 
-/// Why a session ended.
-enum End {
-    /// The observer is gone.
-    Stop,
-    /// The socket failed.
-    Failed(FaultKind, String),
-    /// Nothing was pushed for longer than the bound.
-    Silent,
-}
-
 /// One open socket.
 struct Session {
     client: WsClient,
@@ -58,127 +50,11 @@ struct Session {
     last: Option<BlockRef>,
 }
 
-impl From<RpcError> for End {
-    fn from(error: RpcError) -> Self {
-        Self::Failed(kind_of(&error), chain_of(&error))
-    }
-}
+impl Watched for Watcher {
+    type Last = BlockRef;
 
-impl Watcher {
-    pub(super) async fn run(self) {
-        let stop = self.stop.clone();
-        tokio::select! {
-            () = stop.cancelled() => {}
-            () = self.watch() => {}
-        }
-    }
-
-    fn endpoint(&self) -> Option<&Operator> {
-        self.network.operators.get(self.operator)
-    }
-
-    fn addresses(&self) -> Vec<Address> {
-        self.compiled.decoder.addresses().collect()
-    }
-
-    async fn watch(&self) {
-        let Some(endpoint) = self.endpoint() else { return };
-        self.right_chain(endpoint).await;
-        let Some(url) = &endpoint.ws else {
-            loop {
-                if !self.poll_once().await {
-                    return;
-                }
-                sleep(Duration::from_millis(self.compiled.config.poll_ms)).await;
-            }
-        };
-        let mut pause_ms = limits::RECONNECT_MIN_MS;
-        let mut failures = 0u32;
-        loop {
-            let began = Instant::now();
-            let (end, last) = self.session(endpoint, url).await;
-            if began.elapsed() > Duration::from_millis(limits::RECONNECT_MAX_MS) {
-                (pause_ms, failures) = (limits::RECONNECT_MIN_MS, 0);
-            }
-            failures = failures.saturating_add(1);
-            match end {
-                End::Stop => return,
-                // A socket that breaks and opens again is the network's way; one that does not is trouble.
-                End::Failed(FaultKind::Dark, _) if failures < limits::SOCKET_FAILURES => {}
-                End::Failed(kind, what) => self.trouble(kind, format!("push socket: {what}")).await,
-                End::Silent => self.explain_silence(endpoint, last).await,
-            }
-            metrics::counter!("portcullis_push_reconnects_total", "operator" => endpoint.name.as_str().to_owned())
-                .increment(1);
-            // The chain goes on while the socket is away.
-            if !self.poll_once().await {
-                return;
-            }
-            sleep(Duration::from_millis(pause_ms)).await;
-            pause_ms = pause_ms.saturating_mul(2).min(limits::RECONNECT_MAX_MS);
-        }
-    }
-
-    /// Returns once the endpoint has shown that it serves this chain.
-    async fn right_chain(&self, endpoint: &Operator) {
-        let mut pause_ms = limits::RECONNECT_MIN_MS;
-        loop {
-            match chain_number(&endpoint.lanes.prove).await {
-                Ok(number) if number == self.compiled.chain_number => return,
-                Ok(number) => {
-                    let what = format!("it serves chain {number}, not {}", self.compiled.chain_number);
-                    self.trouble(FaultKind::Garbage, what).await;
-                }
-                Err(error) => self.trouble(kind_of(&error), chain_of(&error)).await,
-            }
-            sleep(Duration::from_millis(pause_ms)).await;
-            pause_ms = pause_ms.saturating_mul(2).min(limits::RECONNECT_MAX_MS);
-        }
-    }
-
-    /// A silent socket is half open when the node itself has moved on; else the chain stands still.
-    async fn explain_silence(&self, endpoint: &Operator, last: Option<BlockRef>) {
-        let silence = self.compiled.config.silence_ms;
-        match head(&endpoint.lanes.prove, At::Latest).await {
-            Ok(Some(now)) if Some(now.block) == last => {}
-            Ok(_) => {
-                let what = format!("the push socket was silent for {silence} ms while the node moved on");
-                self.trouble(FaultKind::Dark, what).await;
-            }
-            Err(error) => {
-                let what = format!("silent for {silence} ms, and: {}", chain_of(&error));
-                self.trouble(kind_of(&error), what).await;
-            }
-        }
-    }
-
-    async fn trouble(&self, kind: FaultKind, what: String) {
-        let _observer_gone = self.reports.send(Report::Trouble { operator: self.operator, kind, what }).await;
-    }
-
-    /// Asks for the newest block over HTTP; false when the observer is gone.
-    async fn poll_once(&self) -> bool {
-        let Some(endpoint) = self.endpoint() else { return false };
-        let report = match head(&endpoint.lanes.prove, At::Latest).await {
-            Ok(Some(head)) => {
-                Report::Head { operator: self.operator, head, at: Instant::now(), asked: false }
-            }
-            Ok(None) => Report::Trouble {
-                operator: self.operator,
-                kind: FaultKind::Garbage,
-                what: "it knows no latest block".to_owned(),
-            },
-            Err(error) => Report::Trouble {
-                operator: self.operator,
-                kind: kind_of(&error),
-                what: format!("polling: {}", chain_of(&error)),
-            },
-        };
-        self.reports.send(report).await.is_ok()
-    }
-
-    /// One socket from opening to its end, and the last head it brought.
-    async fn session(&self, endpoint: &Operator, url: &url::Url) -> (End, Option<BlockRef>) {
+    async fn session(&self) -> (End, Option<BlockRef>) {
+        let Some((endpoint, url)) = self.socket() else { return (End::Stop, None) };
         let (mut session, mut pushes) = match self.open(endpoint, url).await {
             Ok(open) => open,
             Err(error) => return (error.into(), None),
@@ -201,12 +77,7 @@ impl Watcher {
         loop {
             let left = silence.saturating_sub(heard.elapsed());
             let Ok(push) = timeout(left, pushes.recv()).await else { return (End::Silent, session.last) };
-            let Some(push) = push else {
-                let why = session.client.reason();
-                let kind = why.map_or(FaultKind::Dark, kind_of);
-                let what = why.map_or_else(|| "it ended".to_owned(), |why| chain_of(why));
-                return (End::Failed(kind, what), session.last);
-            };
+            let Some(push) = push else { return (End::of(&session.client), session.last) };
             if push.subscription == session.heads {
                 heard = push.at;
             }
@@ -216,18 +87,103 @@ impl Watcher {
         }
     }
 
+    async fn poll_once(&self) -> bool {
+        let Some(endpoint) = self.endpoint() else { return false };
+        let report = match head(&endpoint.lanes.prove, At::Latest).await {
+            Ok(Some(head)) => {
+                Report::Head { operator: self.operator, head, at: Instant::now(), asked: false }
+            }
+            Ok(None) => Report::Trouble {
+                operator: self.operator,
+                kind: FaultKind::Garbage,
+                what: "it knows no latest block".to_owned(),
+            },
+            Err(error) => Report::Trouble {
+                operator: self.operator,
+                kind: kind_of(&error),
+                what: format!("polling: {}", chain_of(&error)),
+            },
+        };
+        self.reports.send(report).await.is_ok()
+    }
+
+    async fn explain_silence(&self, last: Option<BlockRef>) {
+        let Some(endpoint) = self.endpoint() else { return };
+        let silence = self.compiled.config.silence_ms;
+        match head(&endpoint.lanes.prove, At::Latest).await {
+            Ok(Some(now)) if Some(now.block) == last => {}
+            Ok(_) => {
+                let what = format!("the push socket was silent for {silence} ms while the node moved on");
+                self.trouble(FaultKind::Dark, what).await;
+            }
+            Err(error) => {
+                let what = format!("silent for {silence} ms, and: {}", chain_of(&error));
+                self.trouble(kind_of(&error), what).await;
+            }
+        }
+    }
+
+    async fn trouble(&self, kind: FaultKind, what: String) {
+        let _observer_gone = self.reports.send(Report::Trouble { operator: self.operator, kind, what }).await;
+    }
+}
+
+impl Watcher {
+    pub(super) async fn run(self) {
+        let stop = self.stop.clone();
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = self.watch() => {}
+        }
+    }
+
+    fn endpoint(&self) -> Option<&Operator> {
+        self.network.operators.get(self.operator)
+    }
+
+    fn socket(&self) -> Option<(&Operator, &url::Url)> {
+        let endpoint = self.endpoint()?;
+        Some((endpoint, endpoint.ws.as_ref()?))
+    }
+
+    fn addresses(&self) -> Vec<Address> {
+        self.compiled.decoder.addresses().collect()
+    }
+
+    async fn watch(&self) {
+        let Some(endpoint) = self.endpoint() else { return };
+        self.right_chain(endpoint).await;
+        if endpoint.ws.is_some() {
+            push::keep_open(endpoint.name, self).await;
+        } else {
+            push::keep_polling(self, Duration::from_millis(self.compiled.config.poll_ms)).await;
+        }
+    }
+
+    /// Returns once the endpoint has shown that it serves this chain.
+    async fn right_chain(&self, endpoint: &Operator) {
+        let mut pause_ms = rpc_limits::RECONNECT_MIN_MS;
+        loop {
+            match chain_number(&endpoint.lanes.prove).await {
+                Ok(number) if number == self.compiled.chain_number => return,
+                Ok(number) => {
+                    let what = format!("it serves chain {number}, not {}", self.compiled.chain_number);
+                    self.trouble(FaultKind::Garbage, what).await;
+                }
+                Err(error) => self.trouble(kind_of(&error), chain_of(&error)).await,
+            }
+            sleep(Duration::from_millis(pause_ms)).await;
+            pause_ms = push::longer(pause_ms);
+        }
+    }
+
     async fn open(
         &self,
         endpoint: &Operator,
         url: &url::Url,
     ) -> Result<(Session, mpsc::Receiver<Push>), RpcError> {
         let silence = Duration::from_millis(self.compiled.config.silence_ms);
-        let settings = WsSettings {
-            pushes: limits::PUSHES_QUEUE,
-            ping: silence.checked_div(4).unwrap_or(silence),
-            silence,
-            ..WsSettings::default()
-        };
+        let settings = push::settings(limits::PUSHES_QUEUE, silence);
         let (client, pushes) = ws::connect(endpoint.name, url, settings).await?;
         let subscribe = |params| RpcRequest::read("eth_subscribe", params, ReplySize::Small);
         let heads = client.subscribe(subscribe(json!(["newHeads"]))).await?;

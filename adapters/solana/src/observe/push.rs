@@ -13,7 +13,9 @@ use std::{
 use portcullis_rpc::{
     Operator, ReplySize, RpcError, RpcRequest,
     faults::kind_of,
-    ws::{self, Push, WsClient, WsSettings},
+    limits as rpc_limits,
+    push::{self, End, Watched},
+    ws::{self, Push, WsClient},
 };
 use portcullis_verifier::FaultKind;
 use serde::Deserialize;
@@ -40,22 +42,6 @@ pub(crate) struct Watcher {
     pub(crate) network: Arc<Network>,
     pub(crate) reports: mpsc::Sender<Report>,
     pub(crate) stop: CancellationToken,
-}
-
-/// Why a session ended.
-enum End {
-    /// The observer is gone.
-    Stop,
-    /// The socket failed.
-    Failed(FaultKind, String),
-    /// Nothing was pushed for longer than the bound.
-    Silent,
-}
-
-impl From<RpcError> for End {
-    fn from(error: RpcError) -> Self {
-        Self::Failed(kind_of(&error), chain_of(&error))
-    }
 }
 
 /// What a subscription is for.
@@ -99,6 +85,61 @@ pub(crate) async fn poll(network: &Network, operator: usize) -> Report {
     }
 }
 
+impl Watched for Watcher {
+    type Last = u64;
+
+    async fn session(&self) -> (End, Option<u64>) {
+        let Some((endpoint, url)) = self.socket() else { return (End::Stop, None) };
+        let (client, mut pushes, topics) = match self.open(endpoint, url).await {
+            Ok(open) => open,
+            Err(error) => return (error.into(), None),
+        };
+        // What happened between two sockets is found from the newest slot: everything below is asked for.
+        if !self.poll_once().await {
+            return (End::Stop, None);
+        }
+        let confirms = topics.values().any(|topic| *topic == Topic::Updates);
+        let silence = Duration::from_millis(self.compiled.config.silence_ms);
+        let mut last = None;
+        loop {
+            let Ok(push) = timeout(silence, pushes.recv()).await else { return (End::Silent, last) };
+            let Some(push) = push else { return (End::of(&client), last) };
+            let Some(topic) = topics.get(&push.subscription) else {
+                ws::unasked(endpoint.name, "push");
+                continue;
+            };
+            match self.take(*topic, &push, confirms).await {
+                Ok(Some(slot)) => last = last.max(Some(slot)),
+                Ok(None) => {}
+                Err(end) => return (end, last),
+            }
+        }
+    }
+
+    async fn poll_once(&self) -> bool {
+        self.reports.send(poll(&self.network, self.operator).await).await.is_ok()
+    }
+
+    async fn explain_silence(&self, last: Option<u64>) {
+        let silence = self.compiled.config.silence_ms;
+        match poll(&self.network, self.operator).await {
+            Report::Head { slot, .. } if last.is_some_and(|last| slot <= last) => {}
+            Report::Head { .. } => {
+                let what = format!("the push socket was silent for {silence} ms while the node moved on");
+                self.trouble(FaultKind::Dark, what).await;
+            }
+            Report::Trouble { kind, what, .. } => {
+                self.trouble(kind, format!("silent for {silence} ms, and: {what}")).await;
+            }
+            _ => {}
+        }
+    }
+
+    async fn trouble(&self, kind: FaultKind, what: String) {
+        let _observer_gone = self.reports.send(Report::Trouble { operator: self.operator, kind, what }).await;
+    }
+}
+
 impl Watcher {
     pub(crate) async fn run(self) {
         let stop = self.stop.clone();
@@ -108,46 +149,24 @@ impl Watcher {
         }
     }
 
+    fn endpoint(&self) -> Option<&Operator> {
+        self.network.operators.get(self.operator)
+    }
+
+    fn socket(&self) -> Option<(&Operator, &url::Url)> {
+        let endpoint = self.endpoint()?;
+        Some((endpoint, endpoint.ws.as_ref()?))
+    }
+
     async fn watch(&self) {
-        let Some(endpoint) = self.network.operators.get(self.operator) else { return };
+        let Some(endpoint) = self.endpoint() else { return };
         if !self.right_chain(endpoint).await {
             return;
         }
-        let Some(url) = &endpoint.ws else {
-            loop {
-                if !self.poll_once().await {
-                    return;
-                }
-                sleep(Duration::from_millis(self.compiled.config.poll_ms)).await;
-            }
-        };
-        let mut pause_ms = limits::RECONNECT_MIN_MS;
-        let mut failures = 0u32;
-        loop {
-            let began = Instant::now();
-            let (end, last) = self.session(endpoint, url).await;
-            if began.elapsed() > Duration::from_millis(limits::RECONNECT_MAX_MS) {
-                (pause_ms, failures) = (limits::RECONNECT_MIN_MS, 0);
-            }
-            failures = failures.saturating_add(1);
-            match end {
-                End::Stop => return,
-                End::Silent => self.explain_silence(last).await,
-                // One closed socket is a restart of the server; garbage is told at once.
-                End::Failed(kind, what)
-                    if kind == FaultKind::Garbage || failures >= limits::SOCKET_FAILURES =>
-                {
-                    self.trouble(kind, format!("push: {what}")).await;
-                }
-                End::Failed(_, what) => {
-                    tracing::debug!(operator = %endpoint.name, what, "a push socket ended");
-                }
-            }
-            if !self.poll_once().await {
-                return;
-            }
-            sleep(Duration::from_millis(pause_ms)).await;
-            pause_ms = pause_ms.saturating_mul(2).min(limits::RECONNECT_MAX_MS);
+        if endpoint.ws.is_some() {
+            push::keep_open(endpoint.name, self).await;
+        } else {
+            push::keep_polling(self, Duration::from_millis(self.compiled.config.poll_ms)).await;
         }
     }
 
@@ -169,65 +188,7 @@ impl Watcher {
             if self.reports.send(report).await.is_err() {
                 return false;
             }
-            sleep(Duration::from_millis(limits::RECONNECT_MAX_MS)).await;
-        }
-    }
-
-    /// A silent socket is half open when the node itself has moved on; else the chain stands still.
-    async fn explain_silence(&self, last: Option<u64>) {
-        let silence = self.compiled.config.silence_ms;
-        match poll(&self.network, self.operator).await {
-            Report::Head { slot, .. } if last.is_some_and(|last| slot <= last) => {}
-            Report::Head { .. } => {
-                let what = format!("the push socket was silent for {silence} ms while the node moved on");
-                self.trouble(FaultKind::Dark, what).await;
-            }
-            Report::Trouble { kind, what, .. } => {
-                self.trouble(kind, format!("silent for {silence} ms, and: {what}")).await;
-            }
-            _ => {}
-        }
-    }
-
-    async fn trouble(&self, kind: FaultKind, what: String) {
-        let _observer_gone = self.reports.send(Report::Trouble { operator: self.operator, kind, what }).await;
-    }
-
-    /// Asks for the newest slot over HTTP; false when the observer is gone.
-    async fn poll_once(&self) -> bool {
-        self.reports.send(poll(&self.network, self.operator).await).await.is_ok()
-    }
-
-    /// One socket from opening to its end, and the slot that it told last.
-    async fn session(&self, endpoint: &Operator, url: &url::Url) -> (End, Option<u64>) {
-        let (client, mut pushes, topics) = match self.open(endpoint, url).await {
-            Ok(open) => open,
-            Err(error) => return (error.into(), None),
-        };
-        // What happened between two sockets is found from the newest slot: everything below is asked for.
-        if !self.poll_once().await {
-            return (End::Stop, None);
-        }
-        let confirms = topics.values().any(|topic| *topic == Topic::Updates);
-        let silence = Duration::from_millis(self.compiled.config.silence_ms);
-        let mut last = None;
-        loop {
-            let Ok(push) = timeout(silence, pushes.recv()).await else { return (End::Silent, last) };
-            let Some(push) = push else {
-                let why = client.reason();
-                let kind = why.map_or(FaultKind::Dark, kind_of);
-                let what = why.map_or_else(|| "it ended".to_owned(), |why| chain_of(why));
-                return (End::Failed(kind, what), last);
-            };
-            let Some(topic) = topics.get(&push.subscription) else {
-                ws::unasked(endpoint.name, "push");
-                continue;
-            };
-            match self.take(*topic, &push, confirms).await {
-                Ok(Some(slot)) => last = last.max(Some(slot)),
-                Ok(None) => {}
-                Err(end) => return (end, last),
-            }
+            sleep(Duration::from_millis(rpc_limits::RECONNECT_MAX_MS)).await;
         }
     }
 
@@ -237,12 +198,7 @@ impl Watcher {
         url: &url::Url,
     ) -> Result<(WsClient, mpsc::Receiver<Push>, BTreeMap<String, Topic>), RpcError> {
         let silence = Duration::from_millis(self.compiled.config.silence_ms);
-        let settings = WsSettings {
-            pushes: limits::PUSHES_QUEUE,
-            ping: silence.checked_div(4).unwrap_or(silence),
-            silence,
-            ..WsSettings::default()
-        };
+        let settings = push::settings(limits::PUSHES_QUEUE, silence);
         let (client, pushes) = ws::connect(endpoint.name, url, settings).await?;
         let mut topics = BTreeMap::new();
         let subscribe = |method, params| client.subscribe(RpcRequest::read(method, params, ReplySize::Small));

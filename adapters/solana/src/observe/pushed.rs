@@ -12,7 +12,8 @@ use std::{
 use portcullis_rpc::{
     Operator, ReplySize, RpcError, RpcRequest,
     faults::kind_of,
-    ws::{self, Push, WsSettings},
+    limits as rpc_limits, push,
+    ws::{self, Push},
 };
 use serde::Deserialize;
 use serde_json::{json, value::RawValue};
@@ -74,7 +75,7 @@ impl BlockWatcher {
     async fn watch(&self) {
         let Some(endpoint) = self.network.operators.get(self.operator) else { return };
         let Some(url) = &endpoint.ws else { return };
-        let mut pause_ms = limits::RECONNECT_MIN_MS;
+        let mut pause_ms = rpc_limits::RECONNECT_MIN_MS;
         loop {
             let began = Instant::now();
             pause_ms = match self.session(endpoint, url).await {
@@ -83,9 +84,9 @@ impl BlockWatcher {
                 End::Failed(error) => {
                     // Who fails here is asked for blocks as before, and named there if it fails there too.
                     tracing::debug!(operator = %endpoint.name, error = chain_of(&error), "blocks are not pushed");
-                    let calm = began.elapsed() > Duration::from_millis(limits::RECONNECT_MAX_MS);
+                    let calm = began.elapsed() > Duration::from_millis(rpc_limits::RECONNECT_MAX_MS);
                     let doubled = pause_ms.saturating_mul(2).min(limits::OFFER_POLL_MS);
-                    if calm { limits::RECONNECT_MIN_MS } else { doubled }
+                    if calm { rpc_limits::RECONNECT_MIN_MS } else { doubled }
                 }
             };
             sleep(Duration::from_millis(pause_ms)).await;
@@ -100,12 +101,7 @@ impl BlockWatcher {
             Err(error) => return End::Failed(error),
         }
         let silence = Duration::from_millis(self.compiled.config.silence_ms);
-        let settings = WsSettings {
-            pushes: limits::BLOCK_PUSHES_QUEUE,
-            ping: silence.checked_div(4).unwrap_or(silence),
-            silence,
-            ..WsSettings::default()
-        };
+        let settings = push::settings(limits::BLOCK_PUSHES_QUEUE, silence);
         let (socket, mut pushes) = match ws::connect(endpoint.name, url, settings).await {
             Ok(open) => open,
             Err(error) => return End::Failed(error),
