@@ -86,6 +86,19 @@ pub fn effect(chain: ChainId, action: &Action, block: BlockRef, key: B256) -> Cl
 pub struct ScopeWord(pub U256);
 
 impl ScopeWord {
+    /// A word without bounds; [`Self::with`] adds them.
+    #[must_use]
+    pub fn new(registered: bool, hold: u8, generation: u32) -> Self {
+        let hold = U256::from(hold).wrapping_shl(8);
+        Self(U256::from(registered) | hold | U256::from(generation).wrapping_shl(176))
+    }
+
+    /// The same with a field that was empty.
+    #[must_use]
+    pub fn with(self, field: Field, value: u64) -> Self {
+        Self(self.0 | field.place(value))
+    }
+
     /// Reads a field.
     #[must_use]
     pub fn get(self, field: Field) -> u64 {

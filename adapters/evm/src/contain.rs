@@ -36,9 +36,11 @@ pub mod guard;
 mod landing;
 mod nonces;
 mod rehearse;
+pub(crate) mod state;
 
-use guard::{IBreaker, IGate, ScopeWord};
+use guard::{IGate, ScopeWord};
 use nonces::Nonces;
+use state::Told;
 
 /// Closes gates on one chain with one key.
 #[derive(Debug)]
@@ -299,23 +301,21 @@ impl Contain for EvmContainer {
     }
 
     fn effect(&self, action: &Action, block: BlockRef) -> Claim {
-        word::effect(self.network.chain, action, block, guard::scope_slot(action.scope))
+        // SECURITY: the word of a Gate's scope says that it was tripped; what counts is what of it is enforced.
+        let is_gate = unpadded(action.target).is_some_and(|address| self.compiled.is_gate(address));
+        let slot = if is_gate { guard::enforced_slot(action.scope) } else { guard::scope_slot(action.scope) };
+        word::effect(self.network.chain, action, block, slot)
     }
 
     async fn gate(&self, target: B256, scope: B256) -> Result<GateReport, AdapterError> {
         let address = unpadded(target)
             .ok_or_else(|| self.error(Class::Permanent, format!("{target} is no padded address")))?;
         let head = quorum_head(&self.network).await?;
-        let call = IBreaker::stateOfCall { scope }.abi_encode();
-        let call = json!({ "to": address, "data": alloy::primitives::hex::encode_prefixed(&call) });
-        let request =
-            RpcRequest::read("eth_call", json!([call, { "blockHash": head.block.hash }]), ReplySize::Small);
-        let questions = self.network.operators.iter().map(|operator| {
-            let request = request.clone();
-            (operator.name, async move {
-                operator.lanes.contain.ask::<alloy::primitives::Bytes>(request, "call result").await
-            })
-        });
+        let contract = (address, self.compiled.is_gate(address));
+        let questions =
+            self.network.operators.iter().map(|operator| {
+                (operator.name, Told::by(&operator.lanes.contain, contract, scope, head.block))
+            });
         let agreed = quorum(questions, self.network.quorum, Wait::Grace(limits::GRACE_MIN))
             .await
             .map_err(|split| no_quorum(self.network.chain, "state of a gate").caused_by(split))?;
@@ -324,11 +324,10 @@ impl Contain for EvmContainer {
                 self.network.faults.bad(*name, FaultKind::Garbage, "another state of a gate than the quorum");
             }
         }
-        let state = IBreaker::stateOfCall::abi_decode_returns(&agreed.value).map_err(|source| {
+        let word = agreed.value.word().ok_or_else(|| {
             self.error(Class::Permanent, format!("{address} does not answer as a gate does"))
-                .caused_by(source)
         })?;
-        Ok(guard::report(&state, &head))
+        Ok(word.report(head.block, head.time))
     }
 
     async fn unenforced(&self, target: B256, scope: B256) -> Option<String> {

@@ -1,9 +1,6 @@
 //! Whether endpoints, contracts and gates are what the configuration takes them for. Asks, and changes nothing.
 
-use alloy::{
-    primitives::{Address, Bytes, U64},
-    sol_types::SolCall,
-};
+use alloy::primitives::{Address, Bytes, U64};
 use futures::future::join_all;
 use portcullis_adapter::{Checks, GateReport, Readiness};
 use portcullis_rpc::{
@@ -15,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Evm,
-    contain::guard::{self, IBreaker},
+    contain::state::Told,
     error::chain_of,
     prove::quorum_head,
     transport::{At, Head, head},
@@ -161,14 +158,13 @@ impl Evm {
                 return None;
             }
         };
-        let data = Bytes::from(IBreaker::stateOfCall { scope }.abi_encode());
-        let parameters = json!([{ "to": address, "data": data }, { "blockHash": head.block.hash }]);
+        let contract = (address, self.compiled.is_gate(address));
         for operator in &self.network.operators {
-            let Ok(bytes) = ask::<Bytes>(&operator.lanes.prove, "eth_call", parameters.clone()).await else {
+            let Ok(told) = Told::by(&operator.lanes.prove, contract, scope, head.block).await else {
                 continue;
             };
-            let Ok(state) = IBreaker::stateOfCall::abi_decode_returns(&bytes) else { break };
-            let report = guard::report(&state, &head);
+            let Some(word) = told.word() else { break };
+            let report = word.report(head.block, head.time);
             findings.add("gate", true, &format!("{address} answers as a gate does"));
             let text = if report.registered {
                 format!("{address} knows the scope")

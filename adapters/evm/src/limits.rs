@@ -83,6 +83,9 @@ pub const BUMP_MIN_BPS: u32 = 1_250;
 pub const GAS_MARGIN_BPS: u64 = 3_000;
 /// Least gas limit of a trip: the base cost of a transaction and two storage writes.
 pub const GAS_LIMIT_MIN: u64 = 100_000;
+/// Least gas limit of a trip of a Gate: it refuses when less than four times its allowance per target (400,000) is left
+/// before one of them is told, and each takes some 100,000. Rehearsal tells what its own targets need.
+pub const GATE_GAS_LIMIT_MIN: u64 = 2_500_000;
 /// Greatest gas limit of a trip (EIP-7825 caps a transaction at 2^24).
 pub const GAS_LIMIT_MAX: u64 = 16_777_216;
 /// Gas that a carried trip needs beyond an ordinary one: the signature is recovered, and remembered as used.

@@ -1,21 +1,31 @@
 //! Closing gates on a real node: lies about nonces, stuck trips, refusals, private submission.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::arithmetic_side_effects, clippy::indexing_slicing)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::panic
+)]
 
 mod support;
 
 use std::sync::Arc;
 
-use alloy::primitives::Address;
-use portcullis_adapter::{Attempt, Class, Contain, Landing, Prove};
+use alloy::{primitives::Address, sol_types::SolCall};
+use portcullis_adapter::{Action, Attempt, Class, Contain, Landing, Level, Prove, Readiness};
 use portcullis_evm::{
     Evm, EvmConfig, EvmContainer, LocalSigner,
-    config::{PrivateEndpoint, Submission},
+    config::{GateKind, GateTarget, PrivateEndpoint, Submission},
     devnet::{Devnet, DevnetConfig},
+    limits::GATE_GAS_LIMIT_MIN,
 };
 use portcullis_rpc::testing::Fault;
 use portcullis_verifier::{B256, Slug, System, Verdict, evm::QuorumSystem};
 use serde_json::{Value, json};
-use support::{CHAIN, World, action, deploy_guard, node_available, target, trust};
+use support::{
+    CHAIN, World, action, deploy_gate, deploy_guard, node_available, owner_calls, target,
+    transferOwnershipCall, trust,
+};
 
 const RECORD: B256 = B256::repeat_byte(6);
 
@@ -149,6 +159,70 @@ async fn a_refused_trip_is_told_before_and_after() {
     let elsewhere = action(Address::repeat_byte(9), scene.scope, scene.now + 600);
     let refused = scene.container.sign(&elsewhere, RECORD, 0).await.unwrap_err();
     assert_eq!(refused.class, Class::Permanent, "the key never signs for an address that is not configured");
+}
+
+/// One check of a rehearsal.
+async fn rehearsed(scene: &Scene, action: &Action, name: &str) -> Readiness {
+    let all = scene.container.rehearse(action).await.unwrap();
+    all.into_iter().find(|check| check.check.as_str() == name).unwrap_or_else(|| panic!("no check {name}"))
+}
+
+/// Trips and gives what comes of it, as the verifier judges it at the block of the trip.
+async fn tripped(scene: &Scene, action: &Action) -> Verdict {
+    let attempt = scene.container.sign(action, RECORD, 0).await.unwrap().remove(0);
+    scene.container.broadcast(&attempt).await;
+    let Landing::Included(block) = landed(scene, &attempt).await else { panic!("included") };
+    let effect = scene.container.effect(action, block);
+    let evidence = scene.evm.prover().evidence(&effect).await.unwrap();
+    QuorumSystem.verify(&effect, &evidence, &trust())
+}
+
+/// SECURITY: the trip of a Gate lands and stands whatever its targets do. Who takes that for an effect calls a bridge closed
+/// that pays out.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_effect_of_a_gate_is_what_its_targets_followed() {
+    if !node_available() {
+        return;
+    }
+    let world = World::with(DevnetConfig::new(CHAIN)).await;
+    let key = Devnet::account(1).unwrap();
+    // The pausable is not the gate's yet: it will refuse.
+    let (gate, scope, pausable) = deploy_gate(&world.node, key.address()).await;
+    let mut config = world.config();
+    config.targets = vec![GateTarget { kind: GateKind::Gate, ..target(gate) }];
+    config.fees.gas_limit = GATE_GAS_LIMIT_MIN;
+    let evm = Evm::new(config).unwrap();
+    let container = evm.container(Arc::new(LocalSigner::from(key)));
+    let now = container.gate(gate.into_word(), scope).await.unwrap().time;
+    let scene = Scene { world, guard: gate, scope, now, evm, container };
+    let (target, action) = (gate.into_word(), action(gate, scope, scene.now + 3_600));
+
+    let before = rehearsed(&scene, &action, "targets").await;
+    assert!(!before.ok && before.detail.contains(&format!("{pausable} (kind 0) is open")), "{before:?}");
+    assert!(matches!(tripped(&scene, &action).await, Verdict::Refuted(..)));
+    let told = scene.container.unenforced(target, scope).await.unwrap();
+    assert!(told.contains("PC-0945") && told.contains(&pausable.to_string()), "{told}");
+    let open = scene.container.gate(target, scope).await.unwrap();
+    // The target asks for nothing at the limited level, into which the closure would run out.
+    assert_eq!((open.registered, open.level, open.until), (true, Level::Limited, 0));
+    assert_eq!(scene.evm.dial_gate(target, scope).await.0.unwrap().level, Level::Limited);
+
+    // The same trip once more, when the pausable is the gate's: a repetition enforces.
+    owner_calls(&scene.world.node, pausable, [transferOwnershipCall { to: gate }.abi_encode()]).await;
+    let after = rehearsed(&scene, &action, "targets").await;
+    assert!(after.ok && after.detail.contains("all 1 targets"), "{after:?}");
+    assert!(matches!(tripped(&scene, &action).await, Verdict::Proven(_)));
+    assert_eq!(scene.container.unenforced(target, scope).await, None);
+    let closed = scene.container.gate(target, scope).await.unwrap();
+    assert_eq!((closed.level, closed.until), (Level::Closed, action.until));
+    assert_eq!(scene.evm.dial_gate(target, scope).await.0.unwrap().level, Level::Closed);
+
+    // A node that makes no blocks for questions cannot tell, which is neither yes nor no.
+    for proxy in &scene.world.proxies {
+        proxy.set("eth_simulateV1", Fault::Error { code: -32_601, message: "no such method".to_owned() });
+    }
+    let unknown = rehearsed(&scene, &action, "targets").await;
+    assert!(unknown.ok && unknown.detail.contains("cannot be told"), "{unknown:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

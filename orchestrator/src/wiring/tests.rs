@@ -38,6 +38,15 @@ fn a_mapping_that_does_not_work_is_found_on_its_line() {
 }
 
 #[test]
+fn a_gate_with_the_gas_of_a_guard_is_found_where_it_is_declared() {
+    let line = EXAMPLE.lines().position(|line| line.contains("# kind = \"guard\"")).unwrap() + 1;
+    let gate = EXAMPLE.replacen("# kind = \"guard\"", "kind = \"gate\"", 1);
+    assert_eq!(found(&gate), [("PC-0105", line - 1)], "the line of its address");
+    let gas = gate.replacen("gas_limit = 400_000", "gas_limit = 2_500_000", 1);
+    assert_eq!(found(&gas), []);
+}
+
+#[test]
 fn mistakes_of_both_chains_are_found_at_once() {
     let source = EXAMPLE.replace("Minted(uint32 indexed origin,", "Minted(uint32 indexed origin");
     assert_eq!(found(&source).len(), 2);

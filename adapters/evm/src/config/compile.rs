@@ -12,7 +12,7 @@ use portcullis_verifier::{B256, ChainId};
 
 use super::{
     Compiled, CompiledTarget, ConfigErrors, ConfigProblem, Endpoint, EvmConfig, FeeSchedule, Finality,
-    GateTarget, Submission, WatchedContract, mapping::Parameters,
+    GateKind, GateTarget, Submission, WatchedContract, mapping::Parameters,
 };
 use crate::{
     decode::{Decoder, MappedContract, MappedEvent},
@@ -57,6 +57,7 @@ impl EvmConfig {
         check_numbers(&self, &mut mistakes);
         let decoder = Decoder { chain: self.chain, contracts: contracts(&self, &mut mistakes) };
         let targets = targets(&self.targets, &mut mistakes);
+        check_gas(&self, &mut mistakes);
         mistakes.finish(Compiled { chain_number, decoder, targets, config: self })
     }
 }
@@ -142,6 +143,18 @@ fn targets(list: &[GateTarget], mistakes: &mut Mistakes) -> Vec<CompiledTarget> 
         out.push(CompiledTarget { id: target.id, address, kind: target.kind });
     }
     out
+}
+
+/// SECURITY: a Gate tells its targets within the trip, and refuses a trip that would starve them. With what is enough for a
+/// Guard, no trip of a Gate would ever land.
+fn check_gas(config: &EvmConfig, mistakes: &mut Mistakes) {
+    let (gas, least) = (config.fees.gas_limit, limits::GATE_GAS_LIMIT_MIN);
+    let gate = config.targets.iter().position(|target| target.kind == GateKind::Gate);
+    if let (Some(at), true) = (gate, (limits::GAS_LIMIT_MIN..least).contains(&gas)) {
+        let problem = ConfigProblem::Range { least, most: limits::GAS_LIMIT_MAX };
+        let fix = format!("this is a Gate: write `gas_limit = {least}` or more in its chain's `fees`");
+        mistakes.add(format!("targets[{at}].gas_limit"), &gas.to_string(), problem, fix);
+    }
 }
 
 fn contracts(config: &EvmConfig, mistakes: &mut Mistakes) -> BTreeMap<Address, MappedContract> {

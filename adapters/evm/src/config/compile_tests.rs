@@ -117,6 +117,16 @@ fn each_mistake_has_its_place_text_and_fix() {
 }
 
 #[test]
+fn a_gate_without_the_gas_to_tell_its_targets_is_refused() {
+    let error = one("kind = \"guard\"", "kind = \"gate\"");
+    let most = crate::limits::GAS_LIMIT_MAX;
+    assert_eq!(error.problem, ConfigProblem::Range { least: 2_500_000, most });
+    assert_eq!((error.place.as_str(), error.text.as_str()), ("targets[0].gas_limit", "400000"));
+    let gate = GOOD.replace("kind = \"guard\"", "kind = \"gate\"");
+    assert_eq!(mistakes(&format!("{gate}\n[fees]\ngas_limit = 2_500_000\n")), []);
+}
+
+#[test]
 fn all_mistakes_come_at_once() {
     let text = GOOD
         .replace("eip155:5", "eip155:x")

@@ -2,17 +2,17 @@
 //!
 //! The word of a scope lies at `keccak256(abi.encode(scope, 0))`. Least significant bits first: registered 0..8,
 //! hold 8..16, closed until 16..56, closed until height 56..96, limited until 96..136, limited until height
-//! 136..176, generation 176..208. Fixed by the contracts' documentation and tested on both sides.
+//! 136..176, generation 176..208. A Gate keeps a second word of each scope at `keccak256(abi.encode(scope, 8))`: the same
+//! fields, with nothing closed or limited that one of its targets did not follow. Fixed by the contracts' documentation and
+//! tested on both sides.
 
 use alloy::sol;
 pub use portcullis_adapter::word::{Field, ScopeWord, effect_field};
 use portcullis_adapter::{
-    Action, GateReport, Level,
+    Action,
     trip::{self, deadline, level_number},
 };
 use portcullis_verifier::{B256, keccak256};
-
-use crate::transport::Head;
 
 sol! {
     #![sol(all_derives = true)]
@@ -125,39 +125,32 @@ fn request(action: &Action, record: B256) -> IBreaker::TripRequest {
 /// Where the word of a scope lies.
 #[must_use]
 pub fn scope_slot(scope: B256) -> B256 {
-    let mut preimage = [0u8; 64];
-    let (key, _slot_zero) = preimage.split_at_mut(32);
-    key.copy_from_slice(scope.as_slice());
-    keccak256(preimage)
+    slot_in(scope, 0)
 }
 
-/// The level at a block: the strictest of hold, closure and limitation; unregistered is closed. A level holds
-/// while time or height is below its bound.
+/// Where a Gate keeps what of a scope is enforced.
 #[must_use]
-pub fn level_at(state: &IBreaker::ScopeState, time: u64, height: u64) -> Level {
-    if !state.registered || state.hold >= 2 || time < state.closedUntil || height < state.closedUntilHeight {
-        Level::Closed
-    } else if state.hold == 1 || time < state.limitedUntil || height < state.limitedUntilHeight {
-        Level::Limited
-    } else {
-        Level::Open
-    }
+pub fn enforced_slot(scope: B256) -> B256 {
+    slot_in(scope, 8)
 }
 
-pub(crate) fn report(state: &IBreaker::ScopeState, head: &Head) -> GateReport {
-    GateReport {
-        block: head.block,
-        time: head.time,
-        registered: state.registered,
-        level: level_at(state, head.time, head.block.height),
-        until: state.closedUntil,
-        until_height: state.closedUntilHeight,
-        generation: state.generation,
-    }
+/// Where the value of a key lies, of the mapping that was declared at a slot.
+fn slot_in(key: B256, declared: u8) -> B256 {
+    keccak256([key, B256::with_last_byte(declared)].concat())
+}
+
+/// A state that a contract told, as the word that it keeps.
+pub(crate) fn word_of(state: &IBreaker::ScopeState) -> ScopeWord {
+    ScopeWord::new(state.registered, state.hold, state.generation)
+        .with(Field::ClosedUntil, state.closedUntil)
+        .with(Field::ClosedUntilHeight, state.closedUntilHeight)
+        .with(Field::LimitedUntil, state.limitedUntil)
+        .with(Field::LimitedUntilHeight, state.limitedUntilHeight)
 }
 
 #[cfg(test)]
 mod tests {
+    use portcullis_adapter::Level;
     use portcullis_verifier::U256;
 
     use super::*;
@@ -238,16 +231,16 @@ mod tests {
 
     #[test]
     fn closed_runs_out_into_limited_and_limited_into_open_by_time_and_height() {
-        assert_eq!(level_at(&state(), 99, 60), Level::Closed);
-        assert_eq!(level_at(&state(), 100, 60), Level::Limited);
-        assert_eq!(
-            level_at(&state(), 200, 49),
-            Level::Limited,
-            "a chain that stood still does not wake up open"
-        );
-        assert_eq!(level_at(&state(), 200, 50), Level::Open);
-        assert_eq!(level_at(&IBreaker::ScopeState { hold: 2, ..state() }, 999, 999), Level::Closed);
-        assert_eq!(level_at(&IBreaker::ScopeState { registered: false, ..state() }, 999, 999), Level::Closed);
+        let word = word_of(&state());
+        assert_eq!(word.level_at(99, 60), Level::Closed);
+        assert_eq!(word.level_at(100, 60), Level::Limited);
+        assert_eq!(word.level_at(200, 49), Level::Limited, "a chain that stood still does not wake up open");
+        assert_eq!(word.level_at(200, 50), Level::Open);
+        assert_eq!((word.registered(), word.hold(), word.generation()), (true, 0, 3));
+        let held = word_of(&IBreaker::ScopeState { hold: 2, ..state() });
+        assert_eq!(held.level_at(999, 999), Level::Closed);
+        let unknown = word_of(&IBreaker::ScopeState { registered: false, ..state() });
+        assert_eq!(unknown.level_at(999, 999), Level::Closed);
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! Whether a path to a gate would work now, without sending anything.
 
 use alloy::{
-    primitives::{Address, U64, U256},
+    primitives::{Address, Bytes, U64, U256},
     sol_types::{SolCall, SolInterface},
 };
 use futures::future::join_all;
-use portcullis_adapter::{Action, AdapterError, Checks, Class, Readiness};
+use portcullis_adapter::{Action, AdapterError, Checks, Class, Readiness, trip};
 use portcullis_rpc::{Client, ReplySize, RpcError, RpcRequest};
+use serde::Deserialize;
 use serde_json::json;
 
 use super::{EvmContainer, fees, guard};
@@ -16,7 +17,7 @@ use crate::{
     transport::{At, chain_number, head},
 };
 
-use guard::IBreaker;
+use guard::{IBreaker, IGate};
 
 pub(super) async fn rehearse(
     container: &EvmContainer,
@@ -45,6 +46,9 @@ pub(super) async fn rehearse(
     }
     fee(container, &client, action, &mut checks).await;
     simulation(container, &client, gate, action, &mut checks).await;
+    if container.compiled.is_gate(gate) {
+        targets(container, &client, gate, action, &mut checks).await;
+    }
     match portcullis_adapter::Contain::warm(container).await {
         Ok(()) => checks.add("nonce", true, "operators report the key's nonce"),
         Err(error) => checks.add("nonce", false, &chain_of(&error)),
@@ -66,7 +70,7 @@ async fn call(client: &Client, from: Address, to: Address, data: Vec<u8>) -> Res
     let data = alloy::primitives::hex::encode_prefixed(data);
     let params = json!([{ "from": from, "to": to, "data": data }, "latest"]);
     let request = RpcRequest::read("eth_call", params, ReplySize::Small);
-    let bytes: alloy::primitives::Bytes = client.ask(request, "call result").await?;
+    let bytes: Bytes = client.ask(request, "call result").await?;
     Ok(bytes.to_vec())
 }
 
@@ -183,6 +187,56 @@ async fn simulation(
         }
         Err(error) => checks.add("simulation", false, &refusal(&error)),
     }
+}
+
+/// Whether everything that a Gate should close would follow the trip: asked after it, in a block that is never made. Where
+/// the node makes none (`eth_simulateV1`), the check says so, and is not a failure of the path.
+async fn targets(
+    container: &EvmContainer,
+    client: &Client,
+    gate: Address,
+    action: &Action,
+    checks: &mut Checks,
+) {
+    let tripped = guard::trip_call(action, portcullis_verifier::B256::ZERO).abi_encode();
+    let views = IGate::targetsOfCall { scope: action.scope }.abi_encode();
+    let call = |data: Vec<u8>| {
+        let data = alloy::primitives::hex::encode_prefixed(data);
+        json!({ "from": container.account(), "to": gate, "data": data })
+    };
+    let block = json!({ "blockStateCalls": [{ "calls": [call(tripped), call(views)] }] });
+    let request = RpcRequest::read("eth_simulateV1", json!([block, "latest"]), ReplySize::Block);
+    let blocks = match client.ask::<Vec<SimulatedBlock>>(request, "simulated block").await {
+        Ok(blocks) => blocks,
+        Err(error) => {
+            let why = chain_of(&error);
+            let text =
+                format!("whether its targets would follow cannot be told by {}: {why}", client.operator());
+            return checks.add("targets", true, &text);
+        }
+    };
+    let answer = blocks.first().and_then(|block| block.calls.get(1));
+    let told = answer.and_then(|call| IGate::targetsOfCall::abi_decode_returns(&call.return_data).ok());
+    let Some(told) = told else {
+        return checks.add("targets", false, &format!("{gate} does not tell its targets after a trip"));
+    };
+    let open = guard::open_because(trip::level_number(action.level), &told);
+    let text = match open.as_slice() {
+        [] => format!("all {} targets would follow", told.len()),
+        open => format!("after a trip {}; give the gate the power to close it", open.join("; ")),
+    };
+    checks.add("targets", open.is_empty(), &text);
+}
+
+#[derive(Deserialize)]
+struct SimulatedBlock {
+    calls: Vec<SimulatedCall>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SimulatedCall {
+    return_data: Bytes,
 }
 
 /// The gate's own error where the node gives it, else what the node says.

@@ -15,7 +15,9 @@ use alloy::{
 use portcullis_adapter::{Action, ActionClass, AdapterError, Batch, Cursor, Level, Observe};
 use portcullis_evm::{
     Evm, EvmConfig,
-    config::{Endpoint, EventMapping, FieldNames, Finality, GateTarget, MappingKind, WatchedContract},
+    config::{
+        Endpoint, EventMapping, FieldNames, Finality, GateKind, GateTarget, MappingKind, WatchedContract,
+    },
     devnet::{Devnet, DevnetConfig, anvil},
 };
 use portcullis_rpc::testing::FaultProxy;
@@ -213,11 +215,7 @@ pub(crate) async fn claim_of_a_release(world: &World) -> Claim {
 }
 
 pub(crate) fn target(address: Address) -> GateTarget {
-    GateTarget {
-        id: Slug::new("guard").unwrap(),
-        address: address.to_string(),
-        kind: portcullis_evm::config::GateKind::Guard,
-    }
+    GateTarget { id: Slug::new("guard").unwrap(), address: address.to_string(), kind: GateKind::Guard }
 }
 
 /// Logs of the emitter as the node itself tells them.
@@ -246,18 +244,59 @@ sol! {
     function registerScope(bytes32 bridge, uint8 direction, bytes32 corridor, bytes32 asset) external returns (bytes32 scope);
     function scopeOf(bytes32 bridge, uint8 direction, bytes32 corridor, bytes32 asset) external view returns (bytes32);
     function seal() external;
+    struct Target {
+        address account;
+        uint8 kind;
+        uint8 fromLevel;
+        bytes32 argument;
+        address status;
+    }
+    function addTarget(bytes32 scope, Target calldata target) external;
+    function transferOwnership(address to) external;
 }
 
-/// The built guard, where it has been built.
-pub(crate) fn guard_code() -> Option<Bytes> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contracts/artifacts/evm/Guard.json");
-    let text = std::fs::read_to_string(path).ok()?;
-    let artifact: serde_json::Value = serde_json::from_str(&text).ok()?;
-    artifact.get("bytecode")?.as_str()?.parse().ok()
+/// A built contract.
+fn code(name: &str) -> Bytes {
+    let path =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../contracts/artifacts/evm/{name}.json"));
+    let artifact: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    artifact["bytecode"].as_str().unwrap().parse().unwrap()
 }
 
 /// A sealed guard with one registered scope that `tripper` may close.
 pub(crate) async fn deploy_guard(node: &Devnet, tripper: Address) -> (Address, B256) {
+    let (guard, scope) = deploy(node, "Guard").await;
+    let bridge = keccak256("demo");
+    let consumer = Devnet::account(0).unwrap().address();
+    let calls = [
+        grantTripperCall { account: tripper, budgetSeconds: 172_800 }.abi_encode(),
+        registerBridgeCall { bridge, consumer }.abi_encode(),
+        registerScopeCall { bridge, direction: 2, corridor: B256::ZERO, asset: B256::ZERO }.abi_encode(),
+        sealCall {}.abi_encode(),
+    ];
+    owner_calls(node, guard, calls).await;
+    (guard, scope)
+}
+
+/// A sealed Gate, and a contract that it may pause with the scope that `tripper` may close.
+pub(crate) async fn deploy_gate(node: &Devnet, tripper: Address) -> (Address, B256, Address) {
+    let (gate, scope) = deploy(node, "Gate").await;
+    let pausable = node.deploy(&Devnet::account(0).unwrap(), code("DemoPausable")).await.unwrap();
+    let target =
+        Target { account: pausable, kind: 0, fromLevel: 2, argument: B256::ZERO, status: Address::ZERO };
+    let bridge = keccak256("demo");
+    let calls = [
+        grantTripperCall { account: tripper, budgetSeconds: 172_800 }.abi_encode(),
+        registerScopeCall { bridge, direction: 2, corridor: B256::ZERO, asset: B256::ZERO }.abi_encode(),
+        addTargetCall { scope, target }.abi_encode(),
+        sealCall {}.abi_encode(),
+    ];
+    owner_calls(node, gate, calls).await;
+    (gate, scope, pausable)
+}
+
+/// A contract that its deployer owns, and the id of the scope that is registered in the tests.
+async fn deploy(node: &Devnet, name: &str) -> (Address, B256) {
     let owner = Devnet::account(0).unwrap();
     let config = Config {
         owner: owner.address(),
@@ -269,27 +308,23 @@ pub(crate) async fn deploy_guard(node: &Devnet, tripper: Address) -> (Address, B
         limitedTailBlocks: 300,
         budgetWindowHours: 168,
     };
-    let mut code = guard_code().expect("contracts/artifacts/evm/Guard.json").to_vec();
+    let mut code = code(name).to_vec();
     code.extend(config.abi_encode());
-    let guard = node.deploy(&owner, code.into()).await.unwrap();
-    let bridge = keccak256("demo");
-    let any = B256::ZERO;
-    let calls = [
-        grantTripperCall { account: tripper, budgetSeconds: 172_800 }.abi_encode(),
-        registerBridgeCall { bridge, consumer: owner.address() }.abi_encode(),
-        registerScopeCall { bridge, direction: 2, corridor: any, asset: any }.abi_encode(),
-        sealCall {}.abi_encode(),
-    ];
-    for call in calls {
-        let hash = node.send(&owner, Some(guard), call.into()).await.unwrap();
-        node.receipt(hash).await.unwrap();
-    }
+    let contract = node.deploy(&owner, code.into()).await.unwrap();
+    let (bridge, any) = (keccak256("demo"), B256::ZERO);
     let ask = scopeOfCall { bridge, direction: 2, corridor: any, asset: any }.abi_encode();
-    let scope: Bytes = node
-        .ask("eth_call", serde_json::json!([{ "to": guard, "data": Bytes::from(ask) }, "latest"]))
-        .await
-        .unwrap();
-    (guard, B256::from_slice(&scope))
+    let scope: Bytes =
+        node.ask("eth_call", json!([{ "to": contract, "data": Bytes::from(ask) }, "latest"])).await.unwrap();
+    (contract, B256::from_slice(&scope))
+}
+
+/// Calls by the owner of a contract, one after the other; each must succeed.
+pub(crate) async fn owner_calls(node: &Devnet, contract: Address, calls: impl IntoIterator<Item = Vec<u8>>) {
+    let owner = Devnet::account(0).unwrap();
+    for call in calls {
+        let hash = node.send(&owner, Some(contract), call.into()).await.unwrap();
+        assert!(node.receipt(hash).await.unwrap().status(), "a call of the owner failed");
+    }
 }
 
 pub(crate) fn action(guard: Address, scope: B256, until: u64) -> Action {
