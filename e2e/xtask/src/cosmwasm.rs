@@ -28,7 +28,8 @@ const COMPILER: Debian = Debian {
     purpose: "CosmWasm contracts",
     part: "the sources of its standard library",
     place: "lib/rustlib/src/rust/library/std/src/lib.rs",
-    packages: &["rustc-web", "cargo-web", "rust-web-src"],
+    linker: Some("/usr/bin/rust-lld"),
+    packages: &["rustc-web", "cargo-web", "rust-web-src", "rust-web-llvm"],
 };
 
 /// A `cargo` of this repository's toolchain for the workspace of the contracts.

@@ -35,6 +35,7 @@ const COMPILER: Debian = Debian {
     purpose: "Solana programs",
     part: "the core library for BPF",
     place: "lib/rustlib/bpfel-unknown-none/lib",
+    linker: None,
     packages: &["rustc-web", "cargo-web", "libstd-rust-web-dev-bpf"],
 };
 const TARGET: &str = "bpfel-unknown-none";

@@ -23,7 +23,10 @@ pub(crate) struct Debian {
     pub(crate) part: &'static str,
     /// Where that lies, from its sysroot.
     pub(crate) place: &'static str,
-    /// The packages that bring all of it.
+    /// The linker that the compiler looks for, where it is not named in its flags: a link that one of the packages brings. What
+    /// it leads to is of a package of that name, which none of them asks for.
+    pub(crate) linker: Option<&'static str>,
+    /// The packages that bring the rest.
     pub(crate) packages: &'static [&'static str],
 }
 
@@ -47,9 +50,13 @@ impl Debian {
         let apt = |args: &[&str]| {
             command::output(Command::new("apt-get").env("DEBIAN_FRONTEND", "noninteractive").args(args))
         };
-        let install = ["install", "-y", "-q", "--no-install-recommends"];
-        let installed = apt(&["update", "-q"]).and_then(|_| apt(&[&install, self.packages].concat()));
+        let install =
+            |names: &[&str]| apt(&[&["install", "-y", "-q", "--no-install-recommends"], names].concat());
+        let installed = apt(&["update", "-q"]).and_then(|_| install(self.packages));
         installed.wrap_err_with(|| format!("{packages} could not be installed"))?;
+        if let Some(package) = self.linker.and_then(|linker| missing_behind(Path::new(linker))) {
+            install(&[&package]).wrap_err_with(|| format!("{package} could not be installed"))?;
+        }
         let version =
             self.present().ok_or_else(|| eyre!("the packages are installed, but {RUSTC} cannot be used"))?;
         step.done(&version);
@@ -60,7 +67,8 @@ impl Debian {
     fn present(&self) -> Option<String> {
         let sysroot = rustc(&["--print", "sysroot"])?;
         let there = Path::new(&sysroot).join(self.place).exists() && Path::new(CARGO).is_file();
-        if there { rustc(&["--version"]) } else { None }
+        let links = self.linker.is_none_or(|linker| Path::new(linker).exists());
+        if there && links { rustc(&["--version"]) } else { None }
     }
 
     /// Its cargo, for a build that makes the same bytes on every machine: without what is set for the repository's own
@@ -85,6 +93,12 @@ impl Debian {
     }
 }
 
+/// The name of what a link leads to and is not there.
+fn missing_behind(link: &Path) -> Option<String> {
+    let to = link.read_link().ok().filter(|_| !link.exists())?;
+    Some(to.file_name()?.to_str()?.to_owned())
+}
+
 /// What the compiler answers, where it is there.
 pub(crate) fn rustc(args: &[&str]) -> Option<String> {
     command::output(Command::new(RUSTC).env_remove("LD_LIBRARY_PATH").args(args)).ok()
@@ -101,4 +115,20 @@ pub(crate) fn without_paths(contracts: &Path) -> Result<String> {
     };
     let (cargo_home, contracts) = (cargo_home.display(), contracts.display());
     Ok(format!("--remap-path-prefix={cargo_home}=/cargo --remap-path-prefix={contracts}=/contracts"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_that_leads_nowhere_names_what_is_missing() {
+        let folder = tempfile::tempdir().unwrap();
+        let link = folder.path().join("rust-lld");
+        assert_eq!(missing_behind(&link), None, "there is no link");
+        std::os::unix::fs::symlink("lld-22", &link).unwrap();
+        assert_eq!(missing_behind(&link).as_deref(), Some("lld-22"));
+        std::fs::write(folder.path().join("lld-22"), "").unwrap();
+        assert_eq!(missing_behind(&link), None, "it is there");
+    }
 }
